@@ -1,0 +1,1 @@
+//! Socket.IO 5 on top of `engineio`: packets, acks, namespaces and rooms.

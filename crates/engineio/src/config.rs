@@ -1,0 +1,94 @@
+//! `Config`: everything that can be set on an Engine.IO server, with the reference's defaults.
+
+use std::time::Duration;
+
+/// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let config = engineio::Config {
+///     ping_interval: Duration::from_secs(10),
+///     ..engineio::Config::default()
+/// };
+/// assert_eq!(config.max_payload, 1_000_000);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The path that is served, without a trailing slash. Default: `/engine.io`.
+    pub path: String,
+    /// Whether requests come with a trailing slash behind `path`, as the official clients' do. Default: `true`.
+    pub add_trailing_slash: bool,
+    /// Whether long-polling is offered. Default: `true`.
+    pub polling: bool,
+    /// Whether WebSocket is offered. Default: `true`.
+    pub websocket: bool,
+    /// Whether a session may change from long-polling to WebSocket. Default: `true`.
+    pub allow_upgrades: bool,
+    /// How long after the handshake, or the last pong, a ping is sent. Default: 25 s.
+    pub ping_interval: Duration,
+    /// How long a pong may take before the session is closed. Default: 20 s.
+    pub ping_timeout: Duration,
+    /// How long an upgrade may take before its WebSocket is dropped and long-polling goes on. Default: 10 s.
+    pub upgrade_timeout: Duration,
+    /// The largest message, or long-polling body, in bytes (`maxHttpBufferSize`). Default: 1,000,000.
+    pub max_payload: usize,
+    /// The bytes a session may have waiting to be sent, each packet counted with 64 bytes on top. A client that is
+    /// slower than that is closed with `slow consumer`. A single larger message is taken when nothing waits.
+    /// Default: 2,000,000.
+    pub max_buffered_bytes: usize,
+    /// The packets in one long-polling body. Default: 10,000.
+    pub max_packets_per_payload: usize,
+    /// The sessions at a time; above it a handshake is refused with status 503. Default: 100,000.
+    pub max_sessions: usize,
+    /// The sessions that were not yet admitted by the application. Default: 10,000; without `admission_timeout`
+    /// there is no such state and no such bound.
+    pub max_unconnected_sessions: usize,
+    /// After how long a session is closed that the application has not admitted. Default: never.
+    pub admission_timeout: Option<Duration>,
+    /// How long a long-polling session may live without any request after its handshake. Default: 15 s.
+    pub first_poll_timeout: Duration,
+    /// How long a closing session may take to send what it has queued. Default: 30 s.
+    pub close_timeout: Duration,
+    /// How long a request's head may take to arrive, on connections accepted by `serve`. Default: 5 s.
+    pub header_read_timeout: Duration,
+    /// The bytes of a request's head, on connections accepted by `serve`. Default: 16 KiB.
+    pub max_header_bytes: usize,
+    /// How long a request's body may take to arrive. Default: 10 s.
+    pub body_read_timeout: Duration,
+    /// How long a WebSocket may take no byte at all while there is something to write. Default: 10 s.
+    pub write_deadline: Duration,
+    /// The read buffer of a WebSocket, in bytes: most of what an idle connection costs. Default: 2 KiB.
+    pub ws_read_buffer: usize,
+    /// How many bytes a WebSocket gathers before it writes. Default: 16 KiB.
+    pub ws_write_buffer: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: "/engine.io".to_owned(),
+            add_trailing_slash: true,
+            polling: true,
+            websocket: true,
+            allow_upgrades: true,
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            max_payload: 1_000_000,
+            max_buffered_bytes: 2_000_000,
+            max_packets_per_payload: 10_000,
+            max_sessions: 100_000,
+            max_unconnected_sessions: 10_000,
+            admission_timeout: None,
+            first_poll_timeout: Duration::from_secs(15),
+            close_timeout: Duration::from_secs(30),
+            header_read_timeout: Duration::from_secs(5),
+            max_header_bytes: 16 * 1024,
+            body_read_timeout: Duration::from_secs(10),
+            write_deadline: Duration::from_secs(10),
+            ws_read_buffer: 2 * 1024,
+            ws_write_buffer: 16 * 1024,
+        }
+    }
+}

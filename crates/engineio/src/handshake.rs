@@ -1,0 +1,284 @@
+//! The handshake: a query string parsed to a `Query`, the errors a request can earn, and the open packet.
+//!
+//! See the protocol's section "Handshake". Query values are parsed once into closed enums, so that no text of a
+//! peer is ever looked up anywhere.
+
+use bytes::Bytes;
+
+use crate::{config::Config, packet::Frame, sid::Sid};
+
+/// How packets travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// HTTP long-polling: GET to receive, POST to send.
+    Polling,
+    /// WebSocket.
+    WebSocket,
+}
+
+impl Transport {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
+/// Why a request was refused, with the official code and message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// Code 0: no such transport, or it is switched off.
+    #[error("Transport unknown")]
+    UnknownTransport,
+    /// Code 1: no session with that id.
+    #[error("Session ID unknown")]
+    UnknownSid,
+    /// Code 2: a handshake that is not a GET.
+    #[error("Bad handshake method")]
+    BadHandshakeMethod,
+    /// Code 3: the request does not fit the session's state, or is no proper WebSocket request.
+    #[error("Bad request")]
+    BadRequest,
+    /// Code 4: the server takes no more sessions at the moment.
+    #[error("Service unavailable")]
+    Unavailable,
+    /// Code 5: a version of the protocol that is not spoken here.
+    #[error("Unsupported protocol version")]
+    UnsupportedProtocolVersion,
+}
+
+impl HandshakeError {
+    /// The official code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::UnknownTransport => 0,
+            Self::UnknownSid => 1,
+            Self::BadHandshakeMethod => 2,
+            Self::BadRequest => 3,
+            Self::Unavailable => 4,
+            Self::UnsupportedProtocolVersion => 5,
+        }
+    }
+
+    /// The HTTP status of the refusal.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Unavailable => 503,
+            _ => 400,
+        }
+    }
+
+    /// The body of the refusal of a long-polling request.
+    pub fn body(self) -> String {
+        format!(r#"{{"code":{},"message":"{self}"}}"#, self.code())
+    }
+}
+
+/// What the query string of a request says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query {
+    /// `transport`.
+    pub transport: Transport,
+    /// Whether `EIO` is 4, the only version spoken here.
+    pub is_protocol_4: bool,
+    /// `sid`, absent in a handshake. One that cannot be ours is reported as unknown, as any other.
+    pub sid: Option<Result<Sid, HandshakeError>>,
+}
+
+impl Query {
+    /// Parses a query string in one pass. Of a repeated key the last one counts; unknown keys mean nothing.
+    pub fn parse(query: &str, config: &Config) -> Result<Self, HandshakeError> {
+        let mut transport = Err(HandshakeError::UnknownTransport);
+        let mut is_protocol_4 = false;
+        let mut sid = None;
+        for pair in query.split('&') {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match key {
+                "transport" => {
+                    transport = match value {
+                        "polling" if config.polling => Ok(Transport::Polling),
+                        "websocket" if config.websocket => Ok(Transport::WebSocket),
+                        _ => Err(HandshakeError::UnknownTransport),
+                    }
+                }
+                "EIO" => is_protocol_4 = value == "4",
+                "sid" if value.is_empty() => sid = None,
+                "sid" => sid = Some(parse_sid(value)),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            transport: transport?,
+            is_protocol_4,
+            sid,
+        })
+    }
+}
+
+/// Ids are made of characters that need no escape, but an escaped one names the same session.
+fn parse_sid(value: &str) -> Result<Sid, HandshakeError> {
+    let mut text = [0; 20];
+    let mut length = 0;
+    let mut bytes = value.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = if byte == b'%' {
+            let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+            let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
+                return Err(HandshakeError::UnknownSid);
+            };
+            (high * 16 + low) as u8
+        } else {
+            byte
+        };
+        *text.get_mut(length).ok_or(HandshakeError::UnknownSid)? = byte;
+        length += 1;
+    }
+    let text = std::str::from_utf8(&text[..length]).map_err(|_| HandshakeError::UnknownSid)?;
+    text.parse().map_err(|_| HandshakeError::UnknownSid)
+}
+
+/// The open packet: the session's id, what it may upgrade to, and what the client must know of the heartbeat.
+pub(crate) fn open_packet(sid: Sid, transport: Transport, config: &Config) -> Frame {
+    let upgrades = match transport {
+        Transport::Polling if config.allow_upgrades && config.websocket => r#"["websocket"]"#,
+        _ => "[]",
+    };
+    Frame::Text(Bytes::from(format!(
+        r#"0{{"sid":"{sid}","upgrades":{upgrades},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+        config.ping_interval.as_millis(),
+        config.ping_timeout.as_millis(),
+        config.max_payload,
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str) -> Result<Query, HandshakeError> {
+        Query::parse(query, &Config::default())
+    }
+
+    fn sid() -> Sid {
+        "abcdefghijklmnopqrst".parse().unwrap()
+    }
+
+    #[test]
+    fn parses_in_any_order_and_the_last_one_counts() {
+        let expected = Query {
+            transport: Transport::WebSocket,
+            is_protocol_4: true,
+            sid: Some(Ok(sid())),
+        };
+        assert_eq!(
+            parse("EIO=4&transport=websocket&sid=abcdefghijklmnopqrst"),
+            Ok(expected)
+        );
+        assert_eq!(
+            parse(
+                "t=x&sid=abcdefghijklmnopqrst&transport=polling&EIO=3&transport=websocket&EIO=4&constructor"
+            ),
+            Ok(expected)
+        );
+        assert_eq!(
+            parse("EIO=4&transport=websocket&sid=%61bcdefghijklmnopqrst"),
+            Ok(expected)
+        );
+    }
+
+    #[test]
+    fn an_empty_sid_is_a_handshake() {
+        assert_eq!(parse("EIO=4&transport=polling&sid=").unwrap().sid, None);
+    }
+
+    #[test]
+    fn unknown_transports_are_refused() {
+        for query in [
+            "",
+            "EIO=4",
+            "transport=constructor",
+            "transport=__proto__",
+            "transport=webtransport",
+            "transport=",
+        ] {
+            assert_eq!(
+                parse(query),
+                Err(HandshakeError::UnknownTransport),
+                "{query}"
+            );
+        }
+        let config = Config {
+            polling: false,
+            ..Config::default()
+        };
+        assert_eq!(
+            Query::parse("transport=polling", &config),
+            Err(HandshakeError::UnknownTransport)
+        );
+    }
+
+    #[test]
+    fn a_sid_that_cannot_be_ours_is_unknown() {
+        for sid in [
+            "x",
+            "abcdefghijklmnopqrstu",
+            "%",
+            "%zz",
+            "%ff",
+            "__proto__",
+            "%e2%82%ac",
+        ] {
+            let query = parse(&format!("transport=polling&EIO=4&sid={sid}")).unwrap();
+            assert_eq!(query.sid, Some(Err(HandshakeError::UnknownSid)), "{sid}");
+        }
+    }
+
+    #[test]
+    fn open_packet_has_the_official_form() {
+        let config = Config::default();
+        let Frame::Text(text) = open_packet(sid(), Transport::Polling, &config) else {
+            panic!("not text")
+        };
+        assert_eq!(
+            text,
+            r#"0{"sid":"abcdefghijklmnopqrst","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#
+        );
+        for config in [
+            Config {
+                allow_upgrades: false,
+                ..config.clone()
+            },
+            Config {
+                websocket: false,
+                ..config.clone()
+            },
+        ] {
+            let frame = open_packet(sid(), Transport::Polling, &config);
+            assert!(
+                std::str::from_utf8(frame.bytes())
+                    .unwrap()
+                    .contains(r#""upgrades":[]"#)
+            );
+        }
+        let frame = open_packet(sid(), Transport::WebSocket, &config);
+        assert!(
+            std::str::from_utf8(frame.bytes())
+                .unwrap()
+                .contains(r#""upgrades":[]"#)
+        );
+    }
+
+    #[test]
+    fn errors_have_the_official_bodies() {
+        assert_eq!(
+            HandshakeError::UnknownTransport.body(),
+            r#"{"code":0,"message":"Transport unknown"}"#
+        );
+        assert_eq!(
+            HandshakeError::UnsupportedProtocolVersion.body(),
+            r#"{"code":5,"message":"Unsupported protocol version"}"#
+        );
+    }
+}

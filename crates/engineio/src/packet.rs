@@ -1,0 +1,169 @@
+//! Packets of Engine.IO 4: one incoming `Packet` decoded without copying, one outgoing `Frame` encoded once.
+//!
+//! See the protocol's section "Packet encoding": a type digit, then the data; binary messages are the bytes
+//! themselves on WebSocket, and `b` plus base64 on long-polling.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use data_encoding::{Encoding, Specification};
+
+use crate::error::DecodeError;
+
+/// A message from the client. Both kinds are slices of a read buffer: cheap to hand on, copied by whoever keeps them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text, valid UTF-8, without the packet type.
+    Text(Bytes),
+    /// Binary data.
+    Binary(Bytes),
+}
+
+/// A packet from the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packet {
+    /// `0`, sent by the server only.
+    Open(Bytes),
+    /// `1`, ends the session.
+    Close,
+    /// `2`, sent by the client only as the probe of an upgrade, with the data `probe`.
+    Ping(Bytes),
+    /// `3`, the answer to a ping.
+    Pong(Bytes),
+    /// `4`, or binary data.
+    Message(Message),
+    /// `5`, completes an upgrade.
+    Upgrade,
+    /// `6`, means nothing.
+    Noop,
+}
+
+impl Packet {
+    /// Decodes a text packet. The caller has seen to it that `text` is valid UTF-8.
+    pub fn decode_text(text: Bytes) -> Result<Self, DecodeError> {
+        match text.first() {
+            Some(b'0') => Ok(Self::Open(text.slice(1..))),
+            Some(b'1') => Ok(Self::Close),
+            Some(b'2') => Ok(Self::Ping(text.slice(1..))),
+            Some(b'3') => Ok(Self::Pong(text.slice(1..))),
+            Some(b'4') => Ok(Self::Message(Message::Text(text.slice(1..)))),
+            Some(b'5') => Ok(Self::Upgrade),
+            Some(b'6') => Ok(Self::Noop),
+            Some(b'b') => match BASE64_LENIENT.decode(&text[1..]) {
+                Ok(data) => Ok(Self::Message(Message::Binary(data.into()))),
+                Err(_) => Err(DecodeError::InvalidBase64),
+            },
+            Some(_) => Err(DecodeError::UnknownType),
+            None => Err(DecodeError::Empty),
+        }
+    }
+}
+
+/// A packet for the client, in the bytes its transport wants. Cloning counts a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// A text packet, its type digit included; valid UTF-8.
+    Text(Bytes),
+    /// A binary message. Long-polling adds `b` and base64.
+    Binary(Bytes),
+}
+
+impl Frame {
+    /// A text message: `4` and the text.
+    pub fn message(text: &str) -> Self {
+        let mut wire = Vec::with_capacity(text.len() + 1);
+        wire.push(b'4');
+        wire.extend_from_slice(text.as_bytes());
+        Self::Text(wire.into())
+    }
+
+    /// The bytes of the frame.
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// How many bytes the frame holds.
+    pub fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    /// Whether the frame holds no bytes, as an empty binary message does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+pub(crate) const CLOSE: Frame = Frame::Text(Bytes::from_static(b"1"));
+pub(crate) const PING: Frame = Frame::Text(Bytes::from_static(b"2"));
+pub(crate) const PONG_PROBE: Frame = Frame::Text(Bytes::from_static(b"3probe"));
+pub(crate) const NOOP: Frame = Frame::Text(Bytes::from_static(b"6"));
+
+/// As the reference decodes: with or without padding, in the standard or the URL-safe alphabet.
+static BASE64_LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut spec = Specification::new();
+    spec.symbols
+        .push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    spec.translate.from.push_str("-_");
+    spec.translate.to.push_str("+/");
+    spec.ignore.push('=');
+    spec.check_trailing_bits = false;
+    spec.encoding().expect("the specification is constant")
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(text: &'static str) -> Result<Packet, DecodeError> {
+        Packet::decode_text(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn decodes_every_type() {
+        let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+        assert_eq!(decode("0{}"), Ok(Packet::Open(bytes("{}"))));
+        assert_eq!(decode("1"), Ok(Packet::Close));
+        assert_eq!(decode("2probe"), Ok(Packet::Ping(bytes("probe"))));
+        assert_eq!(decode("3"), Ok(Packet::Pong(bytes(""))));
+        assert_eq!(
+            decode("4héllo"),
+            Ok(Packet::Message(Message::Text(bytes("héllo"))))
+        );
+        assert_eq!(decode("5"), Ok(Packet::Upgrade));
+        assert_eq!(decode("6"), Ok(Packet::Noop));
+    }
+
+    #[test]
+    fn decodes_base64_with_and_without_padding_in_both_alphabets() {
+        let expected = Ok(Packet::Message(Message::Binary(Bytes::from_static(&[
+            0xfb, 0xff, 0x01, 0x02,
+        ]))));
+        for text in ["b+/8BAg==", "b-_8BAg==", "b+/8BAg", "b-_8BAg"] {
+            assert_eq!(decode(text), expected, "{text}");
+        }
+        assert_eq!(
+            decode("b"),
+            Ok(Packet::Message(Message::Binary(Bytes::new())))
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_no_packet() {
+        assert_eq!(decode(""), Err(DecodeError::Empty));
+        assert_eq!(decode("7"), Err(DecodeError::UnknownType));
+        assert_eq!(decode("é"), Err(DecodeError::UnknownType));
+        assert_eq!(decode("b*"), Err(DecodeError::InvalidBase64));
+    }
+
+    #[test]
+    fn decoding_does_not_copy() {
+        let text = Bytes::from(b"4hello".to_vec());
+        let start = text.as_ptr();
+        let Ok(Packet::Message(Message::Text(data))) = Packet::decode_text(text) else {
+            panic!("not a message")
+        };
+        assert_eq!(data.as_ptr(), start.wrapping_add(1));
+    }
+}

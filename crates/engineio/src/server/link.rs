@@ -1,0 +1,379 @@
+//! `Link`, the shared handle of a session. It has two verbs, and nothing else touches a session: `push` queues and
+//! never runs events; `drive` mutates once, then hands out the events with the lock released.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, Weak, atomic::Ordering},
+    task::{Context, Waker},
+    time::Instant,
+};
+
+use tokio::sync::Notify;
+
+use super::{Engine, Handler, lock, now};
+use crate::{
+    error::{CloseReason, DecodeError, PushError},
+    handshake::Transport,
+    packet::{Frame, Packet},
+    session::{Event, Session, Transmit, Wire},
+    sid::Sid,
+};
+
+/// A session of an [`Engine`]: shared by its transports, the clock and the application.
+pub struct Link<H: Handler> {
+    sid: Sid,
+    key: u64,
+    me: Weak<Self>,
+    engine: Arc<Engine<H>>,
+    data: H::Data,
+    /// Guards the session. Held for one mutation at a time; no callback, no serialization and no await under it.
+    /// A namespace lock may be held when it is taken, never the other way round.
+    core: Mutex<Core>,
+    /// Tells those who wait that the queue is empty, that reading goes on, or that the session is over.
+    changed: Notify,
+}
+
+struct Core {
+    session: Session,
+    /// A thread is handing out events; it will also see those that are added meanwhile.
+    dispatching: bool,
+    /// The transports that have nothing to do, by [`Transport`].
+    parked: [Option<Waker>; 2],
+    /// The deadline the clock has for this session.
+    armed: Option<Instant>,
+    counted_unconnected: bool,
+}
+
+impl<H: Handler> Link<H> {
+    pub(super) fn new(
+        engine: Arc<Engine<H>>,
+        sid: Sid,
+        key: u64,
+        data: H::Data,
+        session: Session,
+    ) -> Arc<Self> {
+        let link = Arc::new_cyclic(|me| Self {
+            sid,
+            key,
+            me: me.clone(),
+            engine,
+            data,
+            core: Mutex::new(Core {
+                session,
+                dispatching: false,
+                parked: [None, None],
+                armed: None,
+                counted_unconnected: false,
+            }),
+            changed: Notify::new(),
+        });
+        link.arm(&mut lock(&link.core));
+        link
+    }
+
+    /// The session's id. It is secret: who knows it can speak for the client.
+    pub fn sid(&self) -> Sid {
+        self.sid
+    }
+
+    /// What the application keeps for this session.
+    pub fn data(&self) -> &H::Data {
+        &self.data
+    }
+
+    /// The server this session belongs to.
+    pub fn engine(&self) -> &Arc<Engine<H>> {
+        &self.engine
+    }
+
+    /// Queues frames, as one unit that nothing comes between, and wakes the transport.
+    ///
+    /// Messages arrive in the order in which they were queued, and what arrives is a prefix of what was queued.
+    /// When the queue is full the session is closed with [`CloseReason::SlowConsumer`]. No handler runs in this
+    /// call; it may be made under a lock of the application.
+    pub fn push(&self, frames: &[Frame]) -> Result<(), PushError> {
+        let mut core = lock(&self.core);
+        let result = core.session.send(frames);
+        if result == Err(PushError::Overflow) {
+            // Nobody may be there to tell the application but the clock.
+            self.arm_at(&mut core, now());
+        }
+        let waker = core.take_carrier_waker();
+        drop(core);
+        wake(waker);
+        result
+    }
+
+    /// Queues frames if the transport can take them now, and otherwise drops them: the answer says whether they
+    /// were queued. They never overtake what was queued before.
+    pub fn push_volatile(&self, frames: &[Frame]) -> Result<bool, PushError> {
+        let mut core = lock(&self.core);
+        let result = core.session.send_volatile(frames);
+        let waker = core.take_carrier_waker();
+        drop(core);
+        wake(waker);
+        result
+    }
+
+    /// Whether so many bytes more leave the queue at most half full: for producers that prefer to wait.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        lock(&self.core).session.has_room(bytes)
+    }
+
+    /// Waits until the queue is empty or the session is over. Dropping the future has no effect.
+    pub async fn drained(&self) {
+        self.until(|session| session.is_drained() || session.is_closed())
+            .await;
+    }
+
+    /// Whether the session still takes messages.
+    pub fn is_open(&self) -> bool {
+        lock(&self.core).session.is_open()
+    }
+
+    /// The transport that carries data now.
+    pub fn transport(&self) -> Transport {
+        lock(&self.core).session.transport()
+    }
+
+    /// Closes the session: what is queued is sent first, then [`Handler::on_close`] is called with this reason. A
+    /// client that does not take the rest is waited for at most [`Config::close_timeout`](crate::Config).
+    ///
+    /// Runs handlers if no other thread does; call it without locks.
+    pub fn close(&self, reason: CloseReason) {
+        self.drive(|session| session.close(now(), reason));
+    }
+
+    /// The application has admitted the session: [`Config::admission_timeout`](crate::Config) no longer ends it.
+    pub fn admit(&self) {
+        let mut core = lock(&self.core);
+        core.session.admit();
+        self.count_unconnected(&mut core);
+    }
+
+    /// The application has nobody on this session any more: the admission timeout starts again.
+    pub fn expect_admission(&self) {
+        let mut core = lock(&self.core);
+        core.session.expect_admission(now());
+        self.arm(&mut core);
+    }
+
+    /// Asks the transport to read no further. Each pause is taken back by one
+    /// [`resume_reading`](Self::resume_reading). The heartbeat does not end a session whose pongs are not read.
+    pub fn pause_reading(&self) {
+        lock(&self.core).session.pause_reading();
+    }
+
+    /// Takes one pause back; with the last one the transport reads on.
+    pub fn resume_reading(&self) {
+        let mut core = lock(&self.core);
+        core.session.resume_reading();
+        if core.session.is_reading_paused() {
+            return;
+        }
+        let waker = core.parked[Transport::WebSocket as usize].take();
+        drop(core);
+        wake(waker);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until reading is not paused.
+    pub(super) async fn reading(&self) {
+        self.until(|session| !session.is_reading_paused()).await;
+    }
+
+    pub(super) fn is_reading_paused(&self) -> bool {
+        lock(&self.core).session.is_reading_paused()
+    }
+
+    /// Mutates the session once, then hands its events out one by one, in order, with the lock released. If
+    /// another thread is already doing that, it will see these events too.
+    pub(super) fn drive<R>(&self, mutate: impl FnOnce(&mut Session) -> R) -> R {
+        let mut core = lock(&self.core);
+        let result = mutate(&mut core.session);
+        self.settle(core);
+        result
+    }
+
+    pub(super) fn handle_timeout(&self, now: Instant) {
+        let mut core = lock(&self.core);
+        core.armed = None;
+        core.session.handle_timeout(now);
+        self.settle(core);
+    }
+
+    /// What this wire must write now. If that is nothing, the wire is woken when there is something.
+    pub(super) fn poll_transmit(
+        &self,
+        wire: Wire,
+        context: &mut Context<'_>,
+        batch: &mut Vec<Frame>,
+    ) -> Transmit {
+        let mut core = lock(&self.core);
+        let transmit = core.session.poll_transmit(wire, batch);
+        if transmit == Transmit::Idle {
+            core.park(wire, context.waker());
+        }
+        let is_drained = transmit != Transmit::Idle && core.session.is_drained();
+        if core.session.has_event() {
+            self.settle(core);
+        } else {
+            drop(core);
+        }
+        if is_drained {
+            self.changed.notify_waiters();
+        }
+        transmit
+    }
+
+    /// Hands a packet to the session. The answer says whether to read no further for now.
+    pub(super) fn receive(&self, wire: Wire, packet: Result<Packet, DecodeError>) -> bool {
+        let mut core = lock(&self.core);
+        match packet {
+            Ok(packet) => core.session.receive(now(), wire, packet),
+            Err(error) => core.session.receive_error(wire, error),
+        }
+        self.settle(core)
+    }
+
+    /// The socket takes no more for now: only the end of the session wakes it. The answer says whether that has
+    /// come already.
+    pub(super) fn websocket_blocked(&self, wire: Wire, context: &mut Context<'_>) -> bool {
+        let mut core = lock(&self.core);
+        core.session.set_websocket_blocked(true);
+        core.park(wire, context.waker());
+        core.session.is_closed()
+    }
+
+    /// The socket takes more again. The answer says whether there is more.
+    pub(super) fn websocket_unblocked(&self) -> bool {
+        let mut core = lock(&self.core);
+        core.session.set_websocket_blocked(false);
+        core.session.wants_transmit(Transport::WebSocket)
+    }
+
+    /// The WebSocket is being polled: until it parks again nobody needs to wake it.
+    pub(super) fn unpark(&self, transport: Transport) {
+        lock(&self.core).parked[transport as usize] = None;
+    }
+
+    async fn until(&self, condition: impl Fn(&Session) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if condition(&lock(&self.core).session) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// After each mutation: hands out events, sets the clock, wakes the transports that have something to do. The
+    /// answer says whether reading is paused.
+    fn settle<'a>(&'a self, mut core: MutexGuard<'a, Core>) -> bool {
+        if core.session.has_event() && !mem::replace(&mut core.dispatching, true) {
+            let dispatching = Dispatching(&self.core);
+            while let Some(event) = core.session.poll_event() {
+                drop(core);
+                self.hand_out(event);
+                core = lock(&self.core);
+            }
+            core.dispatching = false;
+            mem::forget(dispatching);
+        }
+        self.arm(&mut core);
+        let wakers = [
+            core.take_waker(Transport::Polling),
+            core.take_waker(Transport::WebSocket),
+        ];
+        let is_paused = core.session.is_reading_paused();
+        drop(core);
+        wakers.into_iter().for_each(wake);
+        is_paused
+    }
+
+    fn hand_out(&self, event: Event) {
+        let Some(me) = self.me.upgrade() else { return };
+        let handler = &self.engine.handler;
+        match event {
+            Event::Message(message) => handler.on_message(&me, message),
+            Event::Upgraded => tracing::debug!(sid = %self.sid, "session upgraded"),
+            Event::Closed { reason, dropped } => {
+                tracing::debug!(sid = %self.sid, %reason, dropped, "session closed");
+                self.engine.forget_session(self.sid);
+                handler.on_close(&me, reason);
+                self.changed.notify_waiters();
+            }
+        }
+    }
+
+    /// Tells the clock of an earlier deadline. A later one is found out when the clock fires.
+    fn arm(&self, core: &mut Core) {
+        self.count_unconnected(core);
+        match (core.session.poll_timeout(), core.armed) {
+            (Some(deadline), None) => self.arm_at(core, deadline),
+            (Some(deadline), Some(armed)) if deadline < armed => self.arm_at(core, deadline),
+            (None, Some(armed)) if !core.session.has_event() => {
+                self.engine.clock.disarm(self.key, armed);
+                core.armed = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn arm_at(&self, core: &mut Core, deadline: Instant) {
+        self.engine
+            .clock
+            .arm(self.key, core.armed, deadline, self.me.clone());
+        core.armed = Some(deadline);
+    }
+
+    fn count_unconnected(&self, core: &mut Core) {
+        let is_unconnected = core.session.is_unconnected();
+        match (core.counted_unconnected, is_unconnected) {
+            (false, true) => self.engine.unconnected.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.engine.unconnected.fetch_sub(1, Ordering::Relaxed),
+            _ => return,
+        };
+        core.counted_unconnected = is_unconnected;
+    }
+}
+
+impl Core {
+    fn park(&mut self, wire: Wire, waker: &Waker) {
+        let transport = match wire {
+            Wire::Polling => Transport::Polling,
+            Wire::WebSocket(_) => Transport::WebSocket,
+        };
+        self.parked[transport as usize] = Some(waker.clone());
+    }
+
+    fn take_carrier_waker(&mut self) -> Option<Waker> {
+        self.take_waker(self.session.transport())
+    }
+
+    fn take_waker(&mut self, transport: Transport) -> Option<Waker> {
+        let slot = &mut self.parked[transport as usize];
+        if slot.is_some() && self.session.wants_transmit(transport) {
+            slot.take()
+        } else {
+            None
+        }
+    }
+}
+
+/// If a handler panics, the next one to drive the session hands out the rest.
+struct Dispatching<'a>(&'a Mutex<Core>);
+
+impl Drop for Dispatching<'_> {
+    fn drop(&mut self) {
+        lock(self.0).dispatching = false;
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

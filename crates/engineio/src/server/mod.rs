@@ -1,0 +1,250 @@
+//! The server: an `Engine` holds the sessions, a `Handler` is the application, a `Service` is mounted.
+
+mod clock;
+mod layer;
+mod link;
+mod polling;
+mod serve;
+mod service;
+mod websocket;
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    config::Config,
+    error::CloseReason,
+    handshake::{HandshakeError, Transport},
+    packet::Message,
+    session::Session,
+    sid::Sid,
+};
+
+use self::clock::Clock;
+pub use self::{
+    layer::{Layer, LayerService},
+    link::Link,
+    serve::serve,
+    service::{Body, Service},
+};
+
+/// The application: what is done when a session opens, receives and closes.
+///
+/// The calls for one session are strictly serial and in order, on whatever thread; no lock is held meanwhile, so a
+/// handler may use its own session. They should be short: the session's transport waits for them.
+pub trait Handler: Sized + Send + Sync + 'static {
+    /// What the application keeps for each session; [`Link::data`] gives it back.
+    type Data: Send + Sync + 'static;
+
+    /// A session has passed the handshake. Its open packet has not been sent yet.
+    fn on_open(&self, sid: Sid, request: &http::request::Parts) -> Self::Data;
+
+    /// A message has arrived. It is a slice of a read buffer: whoever keeps it, copies it.
+    fn on_message(&self, link: &Arc<Link<Self>>, message: Message);
+
+    /// The session has ended. This is its last call, and comes exactly once.
+    fn on_close(&self, link: &Arc<Link<Self>>, reason: CloseReason);
+}
+
+/// The address of the peer, among the extensions of a request that [`serve`] has accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteAddr(pub SocketAddr);
+
+/// An Engine.IO server: its options, its application and its sessions.
+pub struct Engine<H: Handler> {
+    config: Arc<Config>,
+    handler: H,
+    clock: Arc<Clock<H>>,
+    /// Read once per HTTP request, written at each open and close; never touched by a WebSocket message.
+    sessions: RwLock<HashMap<Sid, Arc<Link<H>>>>,
+    unconnected: AtomicUsize,
+    last_key: AtomicU64,
+    closing: AtomicBool,
+    /// Spawned WebSocket tasks that have not finished.
+    websockets: AtomicUsize,
+    /// Tells `close` that a session or a WebSocket task is gone, and `serve` that the server is closing.
+    changed: Notify,
+}
+
+impl<H: Handler> Engine<H> {
+    /// A server without sessions. It starts no task before the first of them.
+    pub fn new(config: Config, handler: H) -> Arc<Self> {
+        Arc::new(Self {
+            config: Arc::new(config),
+            handler,
+            clock: Arc::new(Clock::default()),
+            sessions: RwLock::default(),
+            unconnected: AtomicUsize::new(0),
+            last_key: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            websockets: AtomicUsize::new(0),
+            changed: Notify::new(),
+        })
+    }
+
+    /// The application.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// The options.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How many sessions there are.
+    pub fn clients_count(&self) -> usize {
+        self.sessions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    /// The session with this id.
+    pub fn session(&self, sid: Sid) -> Option<Arc<Link<H>>> {
+        self.sessions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&sid)
+            .cloned()
+    }
+
+    /// The server as a hyper and tower service. Requests of other paths are answered with status 404.
+    pub fn service(self: &Arc<Self>) -> Service<H> {
+        Service::new(self.clone())
+    }
+
+    /// The server as a tower layer: requests of its path go to it, the others pass through.
+    pub fn layer(self: &Arc<Self>) -> Layer<H> {
+        Layer::new(self.clone())
+    }
+
+    /// Takes no more sessions, sends what is queued, closes every session with `forced close`, ends
+    /// [`serve`](Self::serve), and returns when all connections are gone.
+    ///
+    /// A client that takes nothing holds it up for at most [`Config::close_timeout`].
+    pub async fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.changed.notify_waiters();
+        let links: Vec<_> = self
+            .sessions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
+        for link in links {
+            link.close(CloseReason::ForcedClose);
+        }
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.clients_count() == 0 && self.websockets.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether the server takes no more sessions.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Resolves when [`close`](Self::close) is called.
+    pub async fn closing(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.is_closing() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether another session is welcome.
+    fn check_capacity(&self) -> Result<(), HandshakeError> {
+        let full = self.clients_count() >= self.config.max_sessions
+            || self.unconnected.load(Ordering::Relaxed) >= self.config.max_unconnected_sessions;
+        if full || self.is_closing() {
+            Err(HandshakeError::Unavailable)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Makes a session after a valid handshake.
+    fn open_session(
+        self: &Arc<Self>,
+        transport: Transport,
+        request: &http::request::Parts,
+    ) -> Result<Arc<Link<H>>, HandshakeError> {
+        self.check_capacity()?;
+        let mut random = [0; 15];
+        getrandom::fill(&mut random).map_err(|_| HandshakeError::BadRequest)?;
+        let sid = Sid::from_random(random);
+        let session = Session::new(now(), sid, transport, self.config.clone());
+        let key = self.last_key.fetch_add(1, Ordering::Relaxed);
+        let data = self.handler.on_open(sid, request);
+        let link = Link::new(self.clone(), sid, key, data, session);
+        self.sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sid, link.clone());
+        tracing::debug!(%sid, transport = transport.as_str(), "session open");
+        // `close` may have walked over the sessions before this one was among them.
+        if self.is_closing() {
+            link.close(CloseReason::ForcedClose);
+        }
+        Ok(link)
+    }
+
+    /// Called once per session, before the application is told.
+    fn forget_session(&self, sid: Sid) {
+        let mut sessions = self
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        sessions.remove(&sid);
+        // After a mass disconnect the table's memory is given back.
+        if sessions.capacity() > 64 && sessions.len() < sessions.capacity() / 8 {
+            sessions.shrink_to_fit();
+        }
+        drop(sessions);
+        self.notify_if_closing();
+    }
+
+    fn notify_if_closing(&self) {
+        if self.is_closing() {
+            self.changed.notify_waiters();
+        }
+    }
+}
+
+impl<H: Handler> Drop for Engine<H> {
+    fn drop(&mut self) {
+        self.clock.stop();
+    }
+}
+
+/// The time for the pure core. Tokio's clock, so that tests can hold it.
+fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Locks a mutex whose data stays whole even if a thread has panicked while it held the lock: all that runs under
+/// our locks are plain assignments.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

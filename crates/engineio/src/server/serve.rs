@@ -1,0 +1,147 @@
+//! `serve`: accepts connections for a service, within limits, until it is told to stop.
+
+use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+
+use http::{Request, Response, StatusCode};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tower_layer::Layer as _;
+
+use super::{Engine, Handler, RemoteAddr, service::plain};
+use crate::config::Config;
+
+/// The header fields of one request.
+const MAX_HEADERS: usize = 100;
+
+/// How long accepting rests when the system has no more file descriptors.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+impl<H: Handler> Engine<H> {
+    /// Serves this engine alone on a port: other paths are answered with status 501. Returns after
+    /// [`close`](Self::close), when all connections are gone.
+    pub async fn serve(self: &Arc<Self>, listener: TcpListener) -> io::Result<()> {
+        let not_here = service_fn(|_request: Request<Incoming>| {
+            std::future::ready(Ok::<_, Infallible>(plain(StatusCode::NOT_IMPLEMENTED, "")))
+        });
+        let service = self.layer().layer(not_here);
+        serve(listener, service, self.config(), self.closing()).await
+    }
+}
+
+/// Accepts HTTP/1.1 connections for a service until `stop` resolves; then connections end with the request they are
+/// serving, and the call returns when all of them have.
+///
+/// Each request carries its peer's address as a [`RemoteAddr`] extension. Heads are limited by
+/// [`Config::max_header_bytes`] and [`Config::header_read_timeout`].
+///
+/// # Errors
+///
+/// Only if the listener itself is broken; that a connection cannot be accepted is logged, and accepting goes on.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    config: &Config,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(config.header_read_timeout)
+        .max_buf_size(config.max_header_bytes.max(8 * 1024))
+        .max_headers(MAX_HEADERS);
+    // Every connection holds a receiver: `closed` tells when the last of them is gone.
+    let (stopping, stopped) = watch::channel(());
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let service = WithAddress {
+                    inner: service.clone(),
+                    address: RemoteAddr(address),
+                };
+                // Owned by this call, which waits for it; it ends with its connection.
+                tokio::spawn(serve_connection(
+                    http.clone(),
+                    stream,
+                    service,
+                    stopped.clone(),
+                ));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+    drop((listener, stopped));
+    stopping.send_replace(());
+    stopping.closed().await;
+    Ok(())
+}
+
+async fn serve_connection<S, B>(
+    http: http1::Builder,
+    stream: TcpStream,
+    service: S,
+    mut stopped: watch::Receiver<()>,
+) where
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // Small packets in both directions are what this is about.
+    let _unsupported = stream.set_nodelay(true);
+    let mut connection = std::pin::pin!(
+        http.serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+    );
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        _ = stopped.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "connection failed");
+    }
+}
+
+/// Tells the service who is asking.
+#[derive(Clone)]
+struct WithAddress<S> {
+    inner: S,
+    address: RemoteAddr,
+}
+
+impl<S, B> hyper::service::Service<Request<B>> for WithAddress<S>
+where
+    S: hyper::service::Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: Request<B>) -> S::Future {
+        request.extensions_mut().insert(self.address);
+        self.inner.call(request)
+    }
+}

@@ -1,0 +1,258 @@
+//! `Service`: classifies a request of the server's path and answers it, or says why not.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+
+use super::{Engine, Handler, polling, websocket};
+use crate::{
+    config::Config,
+    handshake::{HandshakeError, Query, Transport},
+};
+
+/// The body of our responses.
+pub type Body = Full<Bytes>;
+
+/// An [`Engine`] as a hyper and tower service. Cloning it is cheap.
+///
+/// With hyper, serve connections `with_upgrades`, as WebSocket needs it. With axum, mount it by `route_service`.
+pub struct Service<H: Handler> {
+    engine: Arc<Engine<H>>,
+}
+
+impl<H: Handler> Service<H> {
+    pub(super) fn new(engine: Arc<Engine<H>>) -> Self {
+        Self { engine }
+    }
+
+    /// The server behind the service.
+    pub fn engine(&self) -> &Arc<Engine<H>> {
+        &self.engine
+    }
+
+    fn respond<B>(&self, request: Request<B>) -> ResponseFuture
+    where
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Send,
+    {
+        let engine = self.engine.clone();
+        if is_ours(engine.config(), request.uri().path()) {
+            Box::pin(async move { Ok(respond(engine, request).await) })
+        } else {
+            Box::pin(std::future::ready(Ok(plain(
+                StatusCode::NOT_FOUND,
+                "not found",
+            ))))
+        }
+    }
+}
+
+/// The answer to one request. It never fails: errors are responses.
+pub type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl<H: Handler> Clone for Service<H> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+        }
+    }
+}
+
+impl<H, B> hyper::service::Service<Request<B>> for Service<H>
+where
+    H: Handler,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn call(&self, request: Request<B>) -> ResponseFuture {
+        self.respond(request)
+    }
+}
+
+impl<H, B> tower_service::Service<Request<B>> for Service<H>
+where
+    H: Handler,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        self.respond(request)
+    }
+}
+
+/// As the reference: everything below the path, with the trailing slash if that is configured.
+pub(super) fn is_ours(config: &Config, path: &str) -> bool {
+    let rest = path.strip_prefix(config.path.trim_end_matches('/'));
+    rest.is_some_and(|rest| !config.add_trailing_slash || rest.starts_with('/'))
+}
+
+async fn respond<H, B>(engine: Arc<Engine<H>>, request: Request<B>) -> Response<Body>
+where
+    H: Handler,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
+    let is_upgrade = websocket::is_upgrade(request.headers());
+    match answer(engine, request, is_upgrade).await {
+        Ok(response) => response,
+        Err(error) if is_upgrade => refuse_upgrade(error),
+        Err(error) => refuse(error),
+    }
+}
+
+async fn answer<H, B>(
+    engine: Arc<Engine<H>>,
+    request: Request<B>,
+    is_upgrade: bool,
+) -> Result<Response<Body>, HandshakeError>
+where
+    H: Handler,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
+    let query = Query::parse(request.uri().query().unwrap_or(""), engine.config())?;
+    if has_bad_origin(request.headers()) {
+        return Err(HandshakeError::BadRequest);
+    }
+    match query.sid {
+        Some(sid) => {
+            let link = engine.session(sid?).ok_or(HandshakeError::UnknownSid)?;
+            let is_on_transport = query.transport == link.transport();
+            if !query.is_protocol_4 || (!is_upgrade && !is_on_transport) {
+                return Err(HandshakeError::BadRequest);
+            }
+            match (query.transport, request.method()) {
+                (Transport::WebSocket, _) => websocket::probe(&link, request),
+                (Transport::Polling, &Method::GET) if !is_upgrade => {
+                    polling::receive(link, request.headers()).await
+                }
+                (Transport::Polling, &Method::POST) if !is_upgrade => {
+                    polling::send(link, request).await
+                }
+                (Transport::Polling, _) if is_upgrade => Err(HandshakeError::BadRequest),
+                (Transport::Polling, _) => Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "")),
+            }
+        }
+        None => {
+            if request.method() != Method::GET {
+                return Err(HandshakeError::BadHandshakeMethod);
+            }
+            if is_upgrade != (query.transport == Transport::WebSocket) {
+                return Err(HandshakeError::BadRequest);
+            }
+            if !query.is_protocol_4 {
+                return Err(HandshakeError::UnsupportedProtocolVersion);
+            }
+            engine.check_capacity()?;
+            match query.transport {
+                Transport::WebSocket => websocket::open(engine, request),
+                Transport::Polling => polling::open(&engine, request).await,
+            }
+        }
+    }
+}
+
+/// A header value may hold bytes that are no text, which the reference refuses in an origin.
+fn has_bad_origin(headers: &http::HeaderMap) -> bool {
+    headers
+        .get(header::ORIGIN)
+        .is_some_and(|origin| origin.to_str().is_err())
+}
+
+fn refuse(error: HandshakeError) -> Response<Body> {
+    let mut response = Response::new(Body::from(error.body()));
+    *response.status_mut() = status_of(error);
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    add_retry_after(error, &mut response);
+    response
+}
+
+/// A refused WebSocket gets the bare message, and its connection is closed.
+fn refuse_upgrade(error: HandshakeError) -> Response<Body> {
+    let mut response = Response::new(Body::from(error.to_string()));
+    *response.status_mut() = status_of(error);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    add_retry_after(error, &mut response);
+    response
+}
+
+fn status_of(error: HandshakeError) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+fn add_retry_after(error: HandshakeError, response: &mut Response<Body>) {
+    if error == HandshakeError::Unavailable {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+}
+
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_matched_with_its_slash_only_if_so_configured() {
+        let config = Config::default();
+        for (path, expected) in [
+            ("/engine.io/", true),
+            ("/engine.io/x", true),
+            ("/engine.io", false),
+            ("/", false),
+        ] {
+            assert_eq!(is_ours(&config, path), expected, "{path}");
+        }
+        let config = Config {
+            add_trailing_slash: false,
+            path: "/engine.io/".to_owned(),
+            ..config
+        };
+        for (path, expected) in [
+            ("/engine.io/", true),
+            ("/engine.io", true),
+            ("/engine", false),
+        ] {
+            assert_eq!(is_ours(&config, path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,586 @@
+//! The server's state machine of one session. It is handed packets and the time, and hands back frames, events and
+//! the next deadline; it reads no clock, no socket and no random source.
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use crate::{
+    config::Config,
+    error::{CloseReason, DecodeError, PushError},
+    handshake::{Transport, open_packet},
+    outbox::Outbox,
+    packet::{self, Frame, Message, Packet},
+    sid::Sid,
+    timer::{Timer, TimerTable},
+};
+
+/// The most bytes one long poll or one WebSocket batch takes from the queue.
+pub const BATCH_BYTES: usize = 64 * 1024;
+
+/// One client's session, whatever transport carries it.
+///
+/// ```text
+///                 probe opens         "2probe"            "5"
+///  ┌─────────┐ ──────────────► Waiting ──────► Confirmed ──────► ┌───────────┐
+///  │ polling │                    │                │             │ websocket │
+///  └────┬────┘ ◄──────────────────┴────────────────┘             └─────┬─────┘
+///       │       timeout, close or any other packet: the probe          │
+///       │       is dropped and polling simply goes on                  │
+///       └──────────────────────────► closed ◄──────────────────────────┘
+///         close, late pong, bad packet, overlapping request, overflow:
+///         exactly one Closed event
+/// ```
+///
+/// Data leaves only by `transport`, and `transport` changes in one place: that is all that order across the
+/// upgrade needs.
+///
+/// After each call that takes `&mut self`, the caller drains [`poll_event`](Self::poll_event), then asks
+/// [`poll_transmit`](Self::poll_transmit) for each transport that waits and [`poll_timeout`](Self::poll_timeout).
+#[derive(Debug)]
+pub struct Session {
+    config: Arc<Config>,
+    state: State,
+    transport: Transport,
+    probe: Probe,
+    websocket: WebSocketId,
+    websocket_blocked: bool,
+    get: Slot,
+    post: Slot,
+    pong_extended: bool,
+    reading_paused: u32,
+    timers: TimerTable,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+}
+
+/// What the application is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message has arrived.
+    Message(Message),
+    /// The session goes on over WebSocket.
+    Upgraded,
+    /// The session has ended. Always the last event, and there is exactly one.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+        /// How many packets were still queued, and are lost.
+        dropped: usize,
+    },
+}
+
+/// Which wire something came from, or is for. A WebSocket that was replaced is told from the present one by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// A long-polling request.
+    Polling,
+    /// The WebSocket with this id.
+    WebSocket(WebSocketId),
+}
+
+/// Tells the WebSockets of one session apart; a session may see several fail before one upgrade succeeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebSocketId(u32);
+
+/// What a wire must do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transmit {
+    /// Nothing: wait.
+    Idle,
+    /// Write the frames of the batch, then ask again.
+    Frames,
+    /// Write the frames of the batch if there are any, then close the connection.
+    Close,
+}
+
+/// Why a long-polling request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestRefused {
+    /// The session has ended.
+    Closed,
+    /// The session is not on long-polling.
+    Mismatch,
+    /// There is such a request already. The session has ended for it.
+    Overlap,
+}
+
+/// A WebSocket was refused: the session is over, already on WebSocket, or already probing one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeRefused;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The application has closed the session: what is queued is still sent.
+    Closing(CloseReason),
+    Closed(CloseReason),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    None,
+    /// The WebSocket is open and has said nothing yet.
+    Waiting,
+    /// It was probed: the answer is due.
+    Answering,
+    /// The answer is out, and each poll is released at once so that the client can move on.
+    Confirmed,
+}
+
+/// Whether a long-polling request of one kind is in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Idle,
+    Parked,
+}
+
+impl Session {
+    /// A session after a valid handshake on `transport`. The open packet is the first thing it transmits; on
+    /// long-polling the request of the handshake is parked for it.
+    pub fn new(now: Instant, sid: Sid, transport: Transport, config: Arc<Config>) -> Self {
+        let mut timers = TimerTable::default();
+        timers.set(Timer::Ping, now + config.ping_interval);
+        if transport == Transport::Polling {
+            timers.set(Timer::FirstPoll, now + config.first_poll_timeout);
+        }
+        if let Some(timeout) = config.admission_timeout {
+            timers.set(Timer::Admission, now + timeout);
+        }
+        let mut outbox = Outbox::default();
+        outbox.push(open_packet(sid, transport, &config));
+        Self {
+            config,
+            state: State::Open,
+            transport,
+            probe: Probe::None,
+            websocket: WebSocketId(0),
+            websocket_blocked: false,
+            get: match transport {
+                Transport::Polling => Slot::Parked,
+                Transport::WebSocket => Slot::Idle,
+            },
+            post: Slot::Idle,
+            pong_extended: false,
+            reading_paused: 0,
+            timers,
+            outbox,
+            events: VecDeque::new(),
+        }
+    }
+
+    // What the world did.
+
+    /// A packet has arrived. Packets of a wire that carries nothing any more are ignored.
+    pub fn receive(&mut self, now: Instant, from: Wire, packet: Packet) {
+        match self.role_of(from) {
+            Role::Carrier if self.state == State::Open => self.receive_on_carrier(now, packet),
+            Role::Prober => self.receive_on_prober(packet),
+            Role::Carrier | Role::Stale => {}
+        }
+    }
+
+    /// Something has arrived that is not a packet.
+    pub fn receive_error(&mut self, from: Wire, _error: DecodeError) {
+        match self.role_of(from) {
+            Role::Carrier => self.end(CloseReason::ParseError),
+            Role::Prober => self.drop_probe(),
+            Role::Stale => {}
+        }
+    }
+
+    /// A GET of this session has arrived; it is parked until there is something to answer.
+    pub fn open_poll(&mut self) -> Result<(), RequestRefused> {
+        self.check_request()?;
+        if self.get == Slot::Parked {
+            self.end(CloseReason::TransportError);
+            return Err(RequestRefused::Overlap);
+        }
+        self.timers.stop(Timer::FirstPoll);
+        self.get = Slot::Parked;
+        Ok(())
+    }
+
+    /// The connection of the parked GET was lost. While polling carries the session, this ends it: what was about
+    /// to be sent can no longer be known to arrive.
+    pub fn abort_poll(&mut self) {
+        if self.get == Slot::Parked {
+            self.get = Slot::Idle;
+            if self.transport == Transport::Polling {
+                self.end(CloseReason::TransportError);
+            }
+        }
+    }
+
+    /// A POST of this session has arrived; its packets follow, then [`close_post`](Self::close_post).
+    pub fn open_post(&mut self) -> Result<(), RequestRefused> {
+        self.check_request()?;
+        if self.post == Slot::Parked {
+            self.end(CloseReason::TransportError);
+            return Err(RequestRefused::Overlap);
+        }
+        self.timers.stop(Timer::FirstPoll);
+        self.post = Slot::Parked;
+        Ok(())
+    }
+
+    /// The POST was answered.
+    pub fn close_post(&mut self) {
+        self.post = Slot::Idle;
+    }
+
+    /// The wire has failed, or was closed by the peer.
+    pub fn transport_closed(&mut self, from: Wire, reason: CloseReason) {
+        match self.role_of(from) {
+            Role::Carrier => self.end(reason),
+            Role::Prober => self.drop_probe(),
+            Role::Stale => {}
+        }
+    }
+
+    /// The first WebSocket of a session that began on WebSocket.
+    pub fn websocket_id(&self) -> WebSocketId {
+        self.websocket
+    }
+
+    /// A WebSocket wants to take the session over.
+    pub fn open_probe(&mut self, now: Instant) -> Result<WebSocketId, ProbeRefused> {
+        let fits = self.state == State::Open
+            && self.transport == Transport::Polling
+            && self.probe == Probe::None;
+        if !fits || !self.config.allow_upgrades {
+            return Err(ProbeRefused);
+        }
+        self.timers.stop(Timer::FirstPoll);
+        self.timers
+            .set(Timer::Upgrade, now + self.config.upgrade_timeout);
+        self.probe = Probe::Waiting;
+        self.websocket.0 = self.websocket.0.wrapping_add(1);
+        Ok(self.websocket)
+    }
+
+    /// Whether the WebSocket could not take the last bytes at once; volatile messages ask.
+    pub fn set_websocket_blocked(&mut self, blocked: bool) {
+        self.websocket_blocked = blocked;
+    }
+
+    /// The time has come that [`poll_timeout`](Self::poll_timeout) named. Being early does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::Ping => {
+                    self.outbox.push(packet::PING);
+                    self.pong_extended = false;
+                    self.timers.set(Timer::Pong, now + self.config.ping_timeout);
+                }
+                // The pong may be among what was not read yet, and that is our doing.
+                Timer::Pong if self.reading_paused > 0 => {
+                    self.timers.set(Timer::Pong, now + self.config.ping_timeout);
+                }
+                Timer::Pong => self.end(CloseReason::PingTimeout),
+                Timer::Upgrade => self.drop_probe(),
+                Timer::Admission => self.end(CloseReason::ForcedClose),
+                Timer::FirstPoll => self.end(CloseReason::TransportClose),
+                Timer::Close => self.end_closing(),
+            }
+        }
+    }
+
+    // What the application wants.
+
+    /// Queues frames as one unit. A full queue ends the session.
+    pub fn send(&mut self, frames: &[Frame]) -> Result<(), PushError> {
+        if self.state != State::Open {
+            return Err(PushError::Closed);
+        }
+        if !self.outbox.fits(frames, self.config.max_buffered_bytes) {
+            self.end(CloseReason::SlowConsumer);
+            return Err(PushError::Overflow);
+        }
+        for frame in frames {
+            self.outbox.push(frame.clone());
+        }
+        Ok(())
+    }
+
+    /// Queues frames as one unit if the transport can take them now; otherwise they are dropped, and the answer is
+    /// false. They never overtake anything.
+    pub fn send_volatile(&mut self, frames: &[Frame]) -> Result<bool, PushError> {
+        let writable = match self.transport {
+            Transport::Polling => self.get == Slot::Parked,
+            Transport::WebSocket => !self.websocket_blocked,
+        };
+        if self.state == State::Open && (!writable || !self.outbox.is_empty()) {
+            return Ok(false);
+        }
+        self.send(frames).map(|()| true)
+    }
+
+    /// Whether so many bytes more leave the queue at most half full.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.outbox.cost() + bytes <= self.config.max_buffered_bytes / 2
+    }
+
+    /// Whether nothing is queued.
+    pub fn is_drained(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Sends what is queued, then ends the session for this reason.
+    pub fn close(&mut self, now: Instant, reason: CloseReason) {
+        if self.state == State::Open {
+            self.state = State::Closing(reason);
+            self.timers.stop_all();
+            self.timers
+                .set(Timer::Close, now + self.config.close_timeout);
+            if self.probe != Probe::None {
+                self.timers
+                    .set(Timer::Upgrade, now + self.config.upgrade_timeout);
+            }
+        }
+    }
+
+    /// The application has admitted the session: the admission timer stops.
+    pub fn admit(&mut self) {
+        self.timers.stop(Timer::Admission);
+    }
+
+    /// The application has nobody on this session any more: the admission timer starts again.
+    pub fn expect_admission(&mut self, now: Instant) {
+        if let (State::Open, Some(timeout)) = (self.state, self.config.admission_timeout) {
+            self.timers.set(Timer::Admission, now + timeout);
+        }
+    }
+
+    /// Whether the admission timer runs.
+    pub fn is_unconnected(&self) -> bool {
+        self.timers.is_set(Timer::Admission)
+    }
+
+    /// Asks the transports to read no further until as many [`resume_reading`](Self::resume_reading) have come.
+    pub fn pause_reading(&mut self) {
+        self.reading_paused += 1;
+    }
+
+    /// Takes one pause back.
+    pub fn resume_reading(&mut self) {
+        self.reading_paused = self.reading_paused.saturating_sub(1);
+    }
+
+    /// Whether reading is paused. A session that has ended reads on, to see the end of its connection.
+    pub fn is_reading_paused(&self) -> bool {
+        self.reading_paused > 0 && self.state == State::Open
+    }
+
+    /// Whether messages are still taken from the application and the client.
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Whether the session has ended.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
+    /// The transport that carries data now.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    // What must now happen.
+
+    /// Moves what this wire must write now to `batch`.
+    pub fn poll_transmit(&mut self, to: Wire, batch: &mut Vec<Frame>) -> Transmit {
+        match to {
+            Wire::Polling if self.get == Slot::Idle => Transmit::Idle,
+            Wire::Polling => {
+                let transmit = self.poll_transmit_polling(batch);
+                if transmit != Transmit::Idle {
+                    self.get = Slot::Idle;
+                }
+                transmit
+            }
+            Wire::WebSocket(_) => match self.role_of(to) {
+                Role::Carrier => self.poll_transmit_websocket(batch),
+                Role::Prober if self.is_closed() => Transmit::Close,
+                Role::Prober if self.probe == Probe::Answering => {
+                    self.probe = Probe::Confirmed;
+                    batch.push(packet::PONG_PROBE);
+                    Transmit::Frames
+                }
+                Role::Prober => Transmit::Idle,
+                Role::Stale => Transmit::Close,
+            },
+        }
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) for the present wire of this transport would not be idle.
+    pub fn wants_transmit(&self, transport: Transport) -> bool {
+        match (transport, self.transport) {
+            (Transport::Polling, _) if self.get == Slot::Idle => false,
+            (Transport::Polling, Transport::WebSocket) => true,
+            (Transport::WebSocket, Transport::Polling) => match self.probe {
+                Probe::None | Probe::Answering => true,
+                Probe::Waiting | Probe::Confirmed => self.is_closed(),
+            },
+            // Whoever cannot write is only told of the end.
+            (Transport::WebSocket, Transport::WebSocket) if self.websocket_blocked => {
+                self.is_closed()
+            }
+            _ => !self.outbox.is_empty() || self.state != State::Open || self.releases_polls(),
+        }
+    }
+
+    /// The next event for the application.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Whether there is an event.
+    pub fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) must be called at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    fn receive_on_carrier(&mut self, now: Instant, packet: Packet) {
+        // As the reference does: any sign of life prolongs the wait for a pong, once.
+        let is_pong = matches!(packet, Packet::Pong(_));
+        if !is_pong && !self.pong_extended && self.timers.is_set(Timer::Pong) {
+            self.pong_extended = true;
+            self.timers.set(Timer::Pong, now + self.config.ping_timeout);
+        }
+        match packet {
+            Packet::Message(message) => self.events.push_back(Event::Message(message)),
+            Packet::Pong(_) => {
+                // A pong nobody asked for changes nothing.
+                if self.timers.is_set(Timer::Pong) {
+                    self.timers.stop(Timer::Pong);
+                    self.timers
+                        .set(Timer::Ping, now + self.config.ping_interval);
+                }
+            }
+            // The heartbeat has one direction, from the server.
+            Packet::Ping(_) => self.end(CloseReason::TransportError),
+            Packet::Close => self.end(CloseReason::TransportClose),
+            Packet::Open(_) | Packet::Upgrade | Packet::Noop => {}
+        }
+    }
+
+    fn receive_on_prober(&mut self, packet: Packet) {
+        match packet {
+            Packet::Ping(data) if data == "probe" => self.probe = Probe::Answering,
+            Packet::Upgrade if self.probe == Probe::Confirmed && !self.is_closed() => {
+                self.probe = Probe::None;
+                self.timers.stop(Timer::Upgrade);
+                self.transport = Transport::WebSocket;
+                self.events.push_back(Event::Upgraded);
+            }
+            _ => self.drop_probe(),
+        }
+    }
+
+    /// The probing WebSocket is closed by the next `poll_transmit` of it, as it has become stale.
+    fn drop_probe(&mut self) {
+        self.probe = Probe::None;
+        self.timers.stop(Timer::Upgrade);
+    }
+
+    fn poll_transmit_polling(&mut self, batch: &mut Vec<Frame>) -> Transmit {
+        if self.transport == Transport::WebSocket {
+            batch.push(packet::NOOP);
+            return Transmit::Frames;
+        }
+        self.outbox
+            .take(BATCH_BYTES.min(self.config.max_payload), batch);
+        match self.state {
+            State::Closed(CloseReason::TransportClose) => {
+                batch.push(packet::NOOP);
+                Transmit::Close
+            }
+            State::Closed(_) => {
+                batch.push(packet::CLOSE);
+                Transmit::Close
+            }
+            State::Closing(_) if self.outbox.is_empty() => {
+                batch.push(packet::CLOSE);
+                self.end_closing();
+                Transmit::Close
+            }
+            State::Open if batch.is_empty() && self.releases_polls() => {
+                batch.push(packet::NOOP);
+                Transmit::Frames
+            }
+            State::Open | State::Closing(_) if batch.is_empty() => Transmit::Idle,
+            State::Open | State::Closing(_) => Transmit::Frames,
+        }
+    }
+
+    fn poll_transmit_websocket(&mut self, batch: &mut Vec<Frame>) -> Transmit {
+        self.outbox.take(BATCH_BYTES, batch);
+        match self.state {
+            State::Closed(_) => Transmit::Close,
+            State::Closing(_) if self.outbox.is_empty() => {
+                self.end_closing();
+                Transmit::Close
+            }
+            State::Open | State::Closing(_) if batch.is_empty() => Transmit::Idle,
+            State::Open | State::Closing(_) => Transmit::Frames,
+        }
+    }
+
+    /// While an upgrade is under way the client waits for its poll to return before it goes on.
+    fn releases_polls(&self) -> bool {
+        matches!(self.probe, Probe::Answering | Probe::Confirmed)
+    }
+
+    fn check_request(&self) -> Result<(), RequestRefused> {
+        match (self.state, self.transport) {
+            (State::Closed(_), _) => Err(RequestRefused::Closed),
+            (_, Transport::WebSocket) => Err(RequestRefused::Mismatch),
+            _ => Ok(()),
+        }
+    }
+
+    fn role_of(&self, wire: Wire) -> Role {
+        match (wire, self.transport) {
+            (Wire::Polling, Transport::Polling) => Role::Carrier,
+            (Wire::WebSocket(id), Transport::WebSocket) if id == self.websocket => Role::Carrier,
+            (Wire::WebSocket(id), Transport::Polling)
+                if id == self.websocket && self.probe != Probe::None =>
+            {
+                Role::Prober
+            }
+            _ => Role::Stale,
+        }
+    }
+
+    fn end_closing(&mut self) {
+        if let State::Closing(reason) = self.state {
+            self.end(reason);
+        }
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        if !self.is_closed() {
+            self.state = State::Closed(reason);
+            self.timers.stop_all();
+            let dropped = self.outbox.clear();
+            self.events.push_back(Event::Closed { reason, dropped });
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Data travels here.
+    Carrier,
+    /// It may become the carrier.
+    Prober,
+    /// It carries nothing any more, and is to be closed.
+    Stale,
+}

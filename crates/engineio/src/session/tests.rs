@@ -1,0 +1,637 @@
+//! Every transition of the session, one test each, on a clock that only moves when told.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A session, its clock, and what it has handed back.
+struct Bench {
+    now: Instant,
+    session: Session,
+}
+
+impl Bench {
+    fn polling() -> Self {
+        Self::new(Transport::Polling, Config::default())
+    }
+
+    fn websocket() -> Self {
+        Self::new(Transport::WebSocket, Config::default())
+    }
+
+    fn new(transport: Transport, config: Config) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an arbitrary start; the clock then moves by hand"
+        )]
+        let now = Instant::now();
+        let sid = Sid::from_random([7; 15]);
+        let mut bench = Self {
+            now,
+            session: Session::new(now, sid, transport, Arc::new(config)),
+        };
+        let open = match transport {
+            Transport::Polling => bench.transmit(Wire::Polling),
+            Transport::WebSocket => bench.transmit(bench.wire()),
+        };
+        assert!(open[0].starts_with("0{"), "{open:?}");
+        bench
+    }
+
+    /// A polling session whose WebSocket was probed and answered.
+    fn probed() -> (Self, Wire) {
+        let mut bench = Self::polling();
+        let probe = bench.probe();
+        bench.receive(probe, "2probe");
+        assert_eq!(bench.transmit(probe), ["3probe"]);
+        (bench, probe)
+    }
+
+    fn probe(&mut self) -> Wire {
+        Wire::WebSocket(self.session.open_probe(self.now).unwrap())
+    }
+
+    fn wire(&self) -> Wire {
+        Wire::WebSocket(self.session.websocket_id())
+    }
+
+    fn receive(&mut self, from: Wire, text: &str) {
+        match Packet::decode_text(Bytes::from(text.to_owned())) {
+            Ok(packet) => self.session.receive(self.now, from, packet),
+            Err(error) => self.session.receive_error(from, error),
+        }
+    }
+
+    fn send(&mut self, text: &str) {
+        self.session.send(&[Frame::message(text)]).unwrap();
+    }
+
+    fn wait(&mut self, duration: Duration) {
+        self.now += duration;
+        self.session.handle_timeout(self.now);
+    }
+
+    /// A GET that is answered at once.
+    fn poll(&mut self) -> Vec<String> {
+        self.session.open_poll().unwrap();
+        self.transmit(Wire::Polling)
+    }
+
+    fn transmit(&mut self, to: Wire) -> Vec<String> {
+        self.transmit_and_more(to).1
+    }
+
+    fn transmit_and_more(&mut self, to: Wire) -> (Transmit, Vec<String>) {
+        let mut batch = Vec::new();
+        let transmit = self.session.poll_transmit(to, &mut batch);
+        let text = |frame: &Frame| String::from_utf8_lossy(frame.bytes()).into_owned();
+        (transmit, batch.iter().map(text).collect())
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.session.poll_event()).collect()
+    }
+
+    #[track_caller]
+    fn assert_closed(&mut self, expected: CloseReason) {
+        let events = self.events();
+        assert!(
+            matches!(events[..], [Event::Closed { reason, .. }] if reason == expected),
+            "{events:?}"
+        );
+        assert_eq!(self.session.poll_timeout(), None);
+        self.session
+            .transport_closed(Wire::Polling, CloseReason::TransportClose);
+        self.session.close(self.now, CloseReason::ForcedClose);
+        self.wait(SECOND * 100);
+        assert_eq!(self.events(), [], "close is reported once");
+    }
+}
+
+fn message(text: &'static str) -> Event {
+    Event::Message(Message::Text(Bytes::from_static(text.as_bytes())))
+}
+
+#[test]
+fn messages_arrive_in_order_on_polling() {
+    let mut bench = Bench::polling();
+    bench.session.open_post().unwrap();
+    bench.receive(Wire::Polling, "4a");
+    bench.receive(Wire::Polling, "4b");
+    bench.session.close_post();
+    assert_eq!(bench.events(), [message("a"), message("b")]);
+    bench.send("x");
+    bench.send("y");
+    assert_eq!(bench.poll(), ["4x", "4y"]);
+}
+
+#[test]
+fn messages_arrive_in_order_on_websocket() {
+    let mut bench = Bench::websocket();
+    bench.receive(bench.wire(), "4a");
+    bench.receive(bench.wire(), "4b");
+    assert_eq!(bench.events(), [message("a"), message("b")]);
+    bench.send("x");
+    bench.send("y");
+    assert_eq!(bench.transmit(bench.wire()), ["4x", "4y"]);
+    assert_eq!(
+        bench.transmit_and_more(bench.wire()),
+        (Transmit::Idle, vec![])
+    );
+}
+
+#[test]
+fn a_poll_is_parked_until_there_is_something() {
+    let mut bench = Bench::polling();
+    bench.session.open_poll().unwrap();
+    assert_eq!(
+        bench.transmit_and_more(Wire::Polling),
+        (Transmit::Idle, vec![])
+    );
+    assert!(!bench.session.wants_transmit(Transport::Polling));
+    bench.send("x");
+    assert!(bench.session.wants_transmit(Transport::Polling));
+    assert_eq!(bench.transmit(Wire::Polling), ["4x"]);
+    assert!(!bench.session.wants_transmit(Transport::Polling));
+}
+
+#[test]
+fn a_second_poll_closes_with_transport_error() {
+    let mut bench = Bench::polling();
+    bench.session.open_poll().unwrap();
+    assert_eq!(bench.session.open_poll(), Err(RequestRefused::Overlap));
+    assert_eq!(
+        bench.transmit_and_more(Wire::Polling),
+        (Transmit::Close, vec!["1".to_owned()])
+    );
+    bench.assert_closed(CloseReason::TransportError);
+    assert_eq!(bench.session.open_poll(), Err(RequestRefused::Closed));
+}
+
+#[test]
+fn a_second_post_closes_with_transport_error() {
+    let mut bench = Bench::polling();
+    bench.session.open_post().unwrap();
+    assert_eq!(bench.session.open_post(), Err(RequestRefused::Overlap));
+    bench.assert_closed(CloseReason::TransportError);
+}
+
+#[test]
+fn posts_one_after_the_other_are_fine() {
+    let mut bench = Bench::polling();
+    for _ in 0..3 {
+        bench.session.open_post().unwrap();
+        bench.session.close_post();
+    }
+    assert_eq!(bench.events(), []);
+}
+
+#[test]
+fn a_poll_whose_connection_is_lost_closes_with_transport_error() {
+    let mut bench = Bench::polling();
+    bench.session.open_poll().unwrap();
+    bench.session.abort_poll();
+    bench.assert_closed(CloseReason::TransportError);
+}
+
+#[test]
+fn a_ping_is_sent_after_the_interval_and_the_pong_starts_the_next() {
+    let mut bench = Bench::websocket();
+    bench.wait(25 * SECOND - Duration::from_millis(1));
+    assert_eq!(bench.transmit(bench.wire()), [""; 0]);
+    bench.wait(Duration::from_millis(1));
+    assert_eq!(bench.transmit(bench.wire()), ["2"]);
+    bench.wait(SECOND);
+    bench.receive(bench.wire(), "3");
+    bench.wait(24 * SECOND);
+    assert_eq!(bench.transmit(bench.wire()), [""; 0]);
+    bench.wait(SECOND);
+    assert_eq!(bench.transmit(bench.wire()), ["2"]);
+}
+
+#[test]
+fn a_missing_pong_closes_with_ping_timeout() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut bench = Bench::new(transport, Config::default());
+        if transport == Transport::Polling {
+            bench.session.open_post().unwrap();
+        }
+        bench.wait(25 * SECOND);
+        bench.wait(20 * SECOND - Duration::from_millis(1));
+        assert_eq!(bench.events(), []);
+        bench.wait(Duration::from_millis(1));
+        bench.assert_closed(CloseReason::PingTimeout);
+    }
+}
+
+#[test]
+fn a_message_prolongs_the_wait_for_a_pong_once() {
+    let mut bench = Bench::websocket();
+    bench.wait(25 * SECOND);
+    bench.wait(19 * SECOND);
+    bench.receive(bench.wire(), "4a");
+    bench.wait(19 * SECOND);
+    bench.receive(bench.wire(), "4b");
+    assert_eq!(bench.events(), [message("a"), message("b")]);
+    bench.wait(SECOND);
+    bench.assert_closed(CloseReason::PingTimeout);
+}
+
+#[test]
+fn a_pong_nobody_asked_for_changes_nothing() {
+    let mut bench = Bench::websocket();
+    bench.wait(10 * SECOND);
+    bench.receive(bench.wire(), "3");
+    bench.wait(15 * SECOND);
+    assert_eq!(bench.transmit(bench.wire()), ["2"]);
+}
+
+#[test]
+fn paused_reading_does_not_end_in_ping_timeout() {
+    let mut bench = Bench::websocket();
+    bench.session.pause_reading();
+    bench.wait(25 * SECOND);
+    bench.wait(20 * SECOND);
+    assert_eq!(bench.events(), []);
+    bench.session.resume_reading();
+    bench.wait(20 * SECOND);
+    bench.assert_closed(CloseReason::PingTimeout);
+}
+
+#[test]
+fn a_ping_from_the_client_closes_with_transport_error() {
+    let mut bench = Bench::websocket();
+    bench.receive(bench.wire(), "2");
+    bench.assert_closed(CloseReason::TransportError);
+}
+
+#[test]
+fn a_broken_packet_closes_with_parse_error() {
+    let mut bench = Bench::polling();
+    bench.session.open_poll().unwrap();
+    bench.receive(Wire::Polling, "x");
+    assert_eq!(bench.transmit(Wire::Polling), ["1"]);
+    bench.assert_closed(CloseReason::ParseError);
+}
+
+#[test]
+fn a_close_packet_closes_with_transport_close_and_releases_the_poll() {
+    let mut bench = Bench::polling();
+    bench.session.open_poll().unwrap();
+    bench.receive(Wire::Polling, "4last");
+    bench.receive(Wire::Polling, "1");
+    bench.receive(Wire::Polling, "4late");
+    assert_eq!(
+        bench.transmit_and_more(Wire::Polling),
+        (Transmit::Close, vec!["6".to_owned()])
+    );
+    let events = bench.events();
+    assert_eq!(events[0], message("last"));
+    let closed = Event::Closed {
+        reason: CloseReason::TransportClose,
+        dropped: 0,
+    };
+    assert_eq!(events[1..], [closed]);
+}
+
+#[test]
+fn packets_without_meaning_are_ignored() {
+    let mut bench = Bench::websocket();
+    for packet in ["0{}", "5", "6"] {
+        bench.receive(bench.wire(), packet);
+    }
+    assert_eq!(bench.events(), []);
+}
+
+#[test]
+fn a_lost_websocket_closes_with_its_reason_and_counts_what_is_lost() {
+    let mut bench = Bench::websocket();
+    bench.send("x");
+    bench.send("y");
+    bench
+        .session
+        .transport_closed(bench.wire(), CloseReason::TransportClose);
+    let closed = Event::Closed {
+        reason: CloseReason::TransportClose,
+        dropped: 2,
+    };
+    assert_eq!(bench.events(), [closed]);
+    assert_eq!(
+        bench.session.send(&[Frame::message("z")]),
+        Err(PushError::Closed)
+    );
+}
+
+#[test]
+fn closing_flushes_what_is_queued_first() {
+    let mut bench = Bench::websocket();
+    bench.send("x");
+    bench.session.close(bench.now, CloseReason::ForcedClose);
+    assert_eq!(
+        bench.session.send(&[Frame::message("late")]),
+        Err(PushError::Closed)
+    );
+    assert_eq!(bench.events(), []);
+    assert_eq!(
+        bench.transmit_and_more(bench.wire()),
+        (Transmit::Close, vec!["4x".to_owned()])
+    );
+    bench.assert_closed(CloseReason::ForcedClose);
+
+    let mut bench = Bench::polling();
+    bench.send("x");
+    bench.session.close(bench.now, CloseReason::ForcedClose);
+    assert_eq!(bench.poll(), ["4x", "1"]);
+    bench.assert_closed(CloseReason::ForcedClose);
+}
+
+#[test]
+fn closing_without_a_poll_ends_after_the_close_timeout() {
+    let mut bench = Bench::polling();
+    bench.session.close(bench.now, CloseReason::ForcedClose);
+    bench.wait(30 * SECOND - Duration::from_millis(1));
+    assert_eq!(bench.events(), []);
+    bench.wait(Duration::from_millis(1));
+    bench.assert_closed(CloseReason::ForcedClose);
+}
+
+#[test]
+fn a_closed_session_tells_its_websocket_to_close() {
+    let mut bench = Bench::websocket();
+    bench.wait(45 * SECOND);
+    bench.wait(20 * SECOND);
+    assert_eq!(
+        bench.transmit_and_more(bench.wire()),
+        (Transmit::Close, vec![])
+    );
+}
+
+#[test]
+fn an_upgrade_moves_what_is_queued_to_the_websocket_in_order() {
+    let (mut bench, probe) = Bench::probed();
+    bench.send("a");
+    bench.send("b");
+    assert_eq!(bench.transmit_and_more(probe), (Transmit::Idle, vec![]));
+    bench.receive(probe, "5");
+    assert_eq!(bench.events(), [Event::Upgraded]);
+    bench.send("c");
+    assert_eq!(bench.transmit(probe), ["4a", "4b", "4c"]);
+    bench.receive(probe, "4x");
+    assert_eq!(bench.events(), [message("x")]);
+}
+
+#[test]
+fn during_an_upgrade_polling_still_carries_data() {
+    let (mut bench, _probe) = Bench::probed();
+    bench.send("a");
+    assert_eq!(bench.poll(), ["4a"]);
+    bench.receive(Wire::Polling, "4x");
+    assert_eq!(bench.events(), [message("x")]);
+}
+
+#[test]
+fn a_probed_session_releases_parked_and_later_polls_with_a_noop() {
+    let mut bench = Bench::polling();
+    bench.session.open_poll().unwrap();
+    let probe = bench.probe();
+    assert!(!bench.session.wants_transmit(Transport::Polling));
+    bench.receive(probe, "2probe");
+    assert!(bench.session.wants_transmit(Transport::Polling));
+    assert!(bench.session.wants_transmit(Transport::WebSocket));
+    assert_eq!(bench.transmit(Wire::Polling), ["6"]);
+    assert_eq!(bench.transmit(probe), ["3probe"]);
+    assert_eq!(bench.poll(), ["6"]);
+}
+
+#[test]
+fn a_poll_that_outlives_the_upgrade_is_released() {
+    let (mut bench, probe) = Bench::probed();
+    bench.session.get = Slot::Parked;
+    bench.receive(probe, "5");
+    assert!(bench.session.wants_transmit(Transport::Polling));
+    assert_eq!(bench.transmit(Wire::Polling), ["6"]);
+    assert_eq!(bench.session.open_poll(), Err(RequestRefused::Mismatch));
+    assert_eq!(bench.session.open_post(), Err(RequestRefused::Mismatch));
+}
+
+#[test]
+fn losing_the_old_poll_after_the_upgrade_is_harmless() {
+    let (mut bench, probe) = Bench::probed();
+    bench.session.get = Slot::Parked;
+    bench.receive(probe, "5");
+    bench.session.abort_poll();
+    assert_eq!(bench.events(), [Event::Upgraded]);
+}
+
+#[test]
+fn probe_timeout_keeps_polling_alive() {
+    let (mut bench, probe) = Bench::probed();
+    bench.wait(10 * SECOND);
+    assert_eq!(bench.transmit_and_more(probe), (Transmit::Close, vec![]));
+    bench.receive(probe, "5");
+    bench.send("a");
+    assert_eq!(bench.poll(), ["4a"]);
+    assert_eq!(bench.events(), []);
+}
+
+#[test]
+fn any_other_packet_on_the_probe_drops_it() {
+    for packet in ["4x", "2other", "x", "5", "1"] {
+        let mut bench = Bench::polling();
+        let probe = bench.probe();
+        bench.receive(probe, packet);
+        assert_eq!(
+            bench.transmit_and_more(probe),
+            (Transmit::Close, vec![]),
+            "{packet}"
+        );
+        assert_eq!(bench.events(), [], "{packet}");
+        bench.send("a");
+        assert_eq!(bench.poll(), ["4a"], "{packet}");
+    }
+}
+
+#[test]
+fn a_probe_that_is_lost_keeps_polling_alive_and_another_may_follow() {
+    let (mut bench, first) = Bench::probed();
+    bench
+        .session
+        .transport_closed(first, CloseReason::TransportClose);
+    let second = bench.probe();
+    assert_ne!(first, second);
+    bench.receive(first, "2probe");
+    assert_eq!(bench.transmit_and_more(first), (Transmit::Close, vec![]));
+    bench.receive(second, "2probe");
+    assert_eq!(bench.transmit(second), ["3probe"]);
+    bench.receive(second, "5");
+    bench
+        .session
+        .transport_closed(first, CloseReason::TransportClose);
+    assert_eq!(bench.events(), [Event::Upgraded]);
+}
+
+#[test]
+fn a_probe_is_refused_while_there_is_one_after_the_upgrade_and_when_upgrades_are_off() {
+    let (mut bench, probe) = Bench::probed();
+    assert_eq!(bench.session.open_probe(bench.now), Err(ProbeRefused));
+    bench.receive(probe, "5");
+    assert_eq!(bench.session.open_probe(bench.now), Err(ProbeRefused));
+    let config = Config {
+        allow_upgrades: false,
+        ..Config::default()
+    };
+    let mut bench = Bench::new(Transport::Polling, config);
+    assert_eq!(bench.session.open_probe(bench.now), Err(ProbeRefused));
+}
+
+#[test]
+fn a_session_that_ends_closes_its_probe() {
+    let (mut bench, probe) = Bench::probed();
+    bench.receive(Wire::Polling, "1");
+    assert!(bench.session.wants_transmit(Transport::WebSocket));
+    assert_eq!(bench.transmit_and_more(probe), (Transmit::Close, vec![]));
+}
+
+#[test]
+fn an_upgrade_of_a_closing_session_flushes_there() {
+    let (mut bench, probe) = Bench::probed();
+    bench.send("a");
+    bench.session.close(bench.now, CloseReason::ForcedClose);
+    bench.receive(probe, "5");
+    assert_eq!(
+        bench.transmit_and_more(probe),
+        (Transmit::Close, vec!["4a".to_owned()])
+    );
+    let events = bench.events();
+    assert_eq!(events[0], Event::Upgraded);
+    assert!(matches!(
+        events[1..],
+        [Event::Closed {
+            reason: CloseReason::ForcedClose,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn a_full_queue_closes_with_slow_consumer() {
+    let config = Config {
+        max_buffered_bytes: 1_000,
+        ..Config::default()
+    };
+    let mut bench = Bench::new(Transport::WebSocket, config);
+    let frame = Frame::Binary(vec![0; 436].into());
+    let both = [frame.clone(), frame.clone()];
+    bench.session.send(&both).unwrap();
+    assert!(!bench.session.has_room(0));
+    assert_eq!(bench.session.send(&[frame]), Err(PushError::Overflow));
+    bench.assert_closed(CloseReason::SlowConsumer);
+}
+
+#[test]
+fn a_message_above_the_bound_is_taken_when_nothing_waits() {
+    let config = Config {
+        max_buffered_bytes: 1_000,
+        ..Config::default()
+    };
+    let mut bench = Bench::new(Transport::WebSocket, config);
+    let frame = Frame::Binary(vec![0; 5_000].into());
+    bench.session.send(&[frame]).unwrap();
+    assert_eq!(bench.events(), []);
+}
+
+#[test]
+fn volatile_is_dropped_unless_the_transport_can_take_it_now() {
+    let x = [Frame::message("x")];
+    let mut bench = Bench::polling();
+    assert_eq!(bench.session.send_volatile(&x), Ok(false));
+    bench.session.open_poll().unwrap();
+    assert_eq!(bench.session.send_volatile(&x), Ok(true));
+    assert_eq!(bench.session.send_volatile(&x), Ok(false));
+    assert_eq!(bench.transmit(Wire::Polling), ["4x"]);
+
+    let mut bench = Bench::websocket();
+    bench.session.set_websocket_blocked(true);
+    assert_eq!(bench.session.send_volatile(&x), Ok(false));
+    bench.session.set_websocket_blocked(false);
+    bench.send("a");
+    assert_eq!(bench.session.send_volatile(&x), Ok(false));
+    bench.transmit(bench.wire());
+    assert_eq!(bench.session.send_volatile(&x), Ok(true));
+    bench.session.close(bench.now, CloseReason::ForcedClose);
+    assert_eq!(bench.session.send_volatile(&x), Err(PushError::Closed));
+}
+
+#[test]
+fn a_blocked_websocket_is_woken_only_by_the_end() {
+    let mut bench = Bench::websocket();
+    bench.session.set_websocket_blocked(true);
+    bench.send("a");
+    assert!(!bench.session.wants_transmit(Transport::WebSocket));
+    bench
+        .session
+        .transport_closed(bench.wire(), CloseReason::TransportClose);
+    assert!(bench.session.wants_transmit(Transport::WebSocket));
+}
+
+#[test]
+fn a_session_that_is_not_admitted_in_time_is_closed() {
+    let config = Config {
+        admission_timeout: Some(5 * SECOND),
+        ..Config::default()
+    };
+    let mut bench = Bench::new(Transport::WebSocket, config.clone());
+    assert!(bench.session.is_unconnected());
+    bench.wait(5 * SECOND);
+    bench.assert_closed(CloseReason::ForcedClose);
+
+    let mut bench = Bench::new(Transport::WebSocket, config);
+    bench.session.admit();
+    bench.wait(6 * SECOND);
+    assert_eq!(bench.events(), []);
+    bench.session.expect_admission(bench.now);
+    bench.wait(5 * SECOND);
+    bench.assert_closed(CloseReason::ForcedClose);
+}
+
+#[test]
+fn a_session_without_a_request_after_its_handshake_is_closed() {
+    let mut bench = Bench::polling();
+    bench.wait(15 * SECOND);
+    bench.assert_closed(CloseReason::TransportClose);
+}
+
+#[test]
+fn a_first_poll_post_or_probe_keeps_the_session() {
+    let requests: [fn(&mut Bench); 3] = [
+        |bench| bench.session.open_poll().unwrap(),
+        |bench| bench.session.open_post().unwrap(),
+        |bench| {
+            bench.probe();
+        },
+    ];
+    for request in requests {
+        let mut bench = Bench::polling();
+        request(&mut bench);
+        bench.wait(16 * SECOND);
+        assert_eq!(bench.events(), []);
+    }
+}
+
+#[test]
+fn a_long_queue_leaves_in_batches() {
+    let mut bench = Bench::websocket();
+    for _ in 0..3 {
+        bench
+            .session
+            .send(&[Frame::Binary(vec![0; 40_000].into())])
+            .unwrap();
+    }
+    for expected in [1, 1, 1, 0] {
+        assert_eq!(bench.transmit(bench.wire()).len(), expected);
+    }
+}

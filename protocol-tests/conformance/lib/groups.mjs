@@ -1,0 +1,38 @@
+// The groups of the behaviour catalogue that these tests cover: every test belongs to one, and the report has a row for each.
+
+import { after, describe } from "node:test";
+import { hangUpWebSockets } from "./sessions.mjs";
+import { serversAreWell } from "./target.mjs";
+import { hangUp } from "./wire.mjs";
+
+export const groups = [
+  "Handshake and verification",
+  "CORS and response headers",
+  "Heartbeat, close, disconnect reasons",
+  "Protocol violations",
+  "Messages, ordering, flush",
+  "Upgrade",
+  "Namespaces",
+  "Middleware",
+  "Handshake object",
+  "Events, acks, binary",
+  "Ack timeouts",
+  "Volatile",
+  "Rooms and broadcasting",
+  "Parsers",
+  "Advisories",
+  "Chat",
+];
+
+/** Tests of one group. When they are done, the servers they used must still be alive and must not have panicked. */
+export function group(name, define, options = {}) {
+  if (!groups.includes(name)) throw new Error(`the catalogue has no group "${name}"`);
+  describe(name, options, () => {
+    after(() => {
+      hangUp();
+      hangUpWebSockets();
+      serversAreWell();
+    });
+    define();
+  });
+}

@@ -1,0 +1,187 @@
+// The fixture of fixture.md on npm socket.io and engine.io: what the tests compare our server with.
+
+import { createServer } from "node:http";
+import { attach } from "engine.io";
+import { Server } from "socket.io";
+
+const { maxPayload, ...given } = JSON.parse(process.argv[2] ?? "{}");
+const options = { ...given, ...(maxPayload === undefined ? {} : { maxHttpBufferSize: maxPayload }), serveClient: false };
+
+const http = createServer((request, response) => {
+  response.writeHead(404, { "content-type": "text/plain" }).end("not here");
+});
+engineFixture(attach(http, { ...options, path: "/engine.io/" }));
+socketFixture(new Server(http, { ...options, path: "/socket.io/" }));
+
+http.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ port: http.address().port })));
+process.stdin.resume().on("end", () => process.exit(0));
+
+function engineFixture(engine) {
+  const known = new Map(); // sid -> { messages, reasons, waiting }
+  let open = 0;
+
+  engine.on("connection", (session) => {
+    const record = { messages: 0, reasons: [], waiting: [] };
+    known.set(session.id, record);
+    open += 1;
+    session.on("message", (message) => {
+      record.messages += 1;
+      if (typeof message === "string" && message.startsWith("!")) command(session, message);
+      else session.send(message);
+    });
+    session.on("close", (reason) => {
+      record.reasons.push(reason);
+      open -= 1;
+      for (const tell of record.waiting.splice(0)) tell();
+    });
+  });
+
+  function command(session, message) {
+    const [name, argument] = message.slice(1).split(" ");
+    const count = Number(argument);
+    const record = known.get(argument);
+    const tell = () => session.send(JSON.stringify(record ? { messages: record.messages, reasons: record.reasons } : null));
+    switch (name) {
+      case "close":
+        return session.close();
+      case "burst":
+        for (let i = 0; i < count; i += 1) session.send(String(i));
+        return;
+      case "drip": {
+        let i = 0;
+        const timer = setInterval(() => {
+          if (i < count) session.send(String(i++));
+          else clearInterval(timer);
+        }, 1);
+        return;
+      }
+      case "status":
+        return tell();
+      case "closed":
+        if (record && record.reasons.length === 0) record.waiting.push(tell);
+        else tell();
+        return;
+      case "open":
+        return session.send(String(open));
+    }
+  }
+}
+
+function socketFixture(io) {
+  const left = new Map(); // socket id -> { reasons, waiting }
+  const seen = new Map(); // tag -> connections
+
+  for (const name of ["/", "/other", "/guarded"]) {
+    const namespace = io.of(name);
+    if (name === "/guarded") guard(namespace);
+    namespace.on("connection", (socket) => {
+      const { tag } = socket.handshake.auth;
+      seen.set(tag, (seen.get(tag) ?? 0) + 1);
+      if (name === "/guarded") socket.emit("welcome", socket.data.notes);
+      handlers(namespace, socket);
+    });
+  }
+
+  function guard(namespace) {
+    namespace.use((socket, next) => {
+      socket.data.notes = ["first"];
+      next();
+    });
+    namespace.use(async (socket, next) => {
+      const { wait, token, plain } = socket.handshake.auth;
+      if (wait) await new Promise((resolve) => setTimeout(resolve, wait));
+      socket.data.notes.push("second");
+      if (token === "secret") return next();
+      if (plain) return next(new Error("go away"));
+      next(Object.assign(new Error("not authorized"), { data: { reason: "bad token" } }));
+    });
+  }
+
+  function handlers(namespace, socket) {
+    const started = [];
+    const waiting = [];
+    left.set(socket.id, { reasons: [], waiting: [] });
+
+    socket.on("echo", (...args) => {
+      const answer = typeof args.at(-1) === "function" ? args.pop() : (...same) => socket.emit("echo", ...same);
+      answer(...args);
+    });
+    socket.on("echo twice", (...args) => {
+      const answer = args.pop();
+      answer(...args);
+      answer("again");
+    });
+    socket.on("ask", (event, args, ms, answer) => {
+      socket.timeout(ms).emit(event, ...args, (error, ...got) => answer(error ? { error: true } : { answer: got }));
+    });
+    socket.on("join", (rooms, answer) => {
+      socket.join(rooms);
+      answer();
+    });
+    socket.on("leave", (room, answer) => {
+      socket.leave(room);
+      answer();
+    });
+    socket.on("rooms", (answer) => answer([...socket.rooms].sort()));
+    socket.on("send", (target, event, args, answer) => {
+      operator(namespace, socket, target).emit(event, ...args);
+      answer();
+    });
+    socket.on("ask all", (target, event, args, answer) => {
+      operator(namespace, socket, target).emit(event, ...args, (error, answers) => answer({ error: Boolean(error), answers }));
+    });
+    socket.on("disconnect", (reason) => {
+      const record = left.get(socket.id);
+      record.reasons.push(reason);
+      for (const tell of record.waiting.splice(0)) tell();
+    });
+    socket.on("leave me", (close) => socket.disconnect(close));
+    socket.on("set", (value, answer) => {
+      socket.data.value = value;
+      answer();
+    });
+    socket.on("get", (answer) => answer(socket.data.value ?? null));
+    socket.on("auth", (answer) => answer(socket.handshake.auth));
+    socket.on("start", async (n) => {
+      started.push(n);
+      await new Promise((resolve) => waiting.push(resolve));
+      socket.emit("finished", n);
+    });
+    socket.on("started", (answer) => answer(started));
+    socket.on("release", () => {
+      for (const go of waiting.splice(0)) go();
+    });
+    socket.on("burst", (n) => {
+      for (let i = 0; i < n; i += 1) socket.emit("tick", i);
+    });
+    socket.on("volatile burst", (n) => {
+      for (let i = 0; i < n; i += 1) socket.volatile.emit("tick", i);
+      socket.emit("burst over");
+    });
+    socket.on("reserved", (name, answer) => {
+      try {
+        socket.emit(name);
+        answer("sent");
+      } catch {
+        answer("refused");
+      }
+    });
+    socket.on("left", (id, answer) => {
+      const record = left.get(id);
+      const tell = () => answer(record.reasons);
+      if (record.reasons.length === 0) record.waiting.push(tell);
+      else tell();
+    });
+    socket.on("seen", (tag, answer) => answer(seen.get(tag) ?? 0));
+  }
+}
+
+function operator(namespace, socket, { from, to = [], except = [], volatile = false, local = false, timeout }) {
+  let chosen = from === "socket" ? socket.broadcast : namespace.to([]);
+  if (to.length > 0) chosen = chosen.to(to);
+  if (except.length > 0) chosen = chosen.except(except);
+  if (volatile) chosen = chosen.volatile;
+  if (local) chosen = chosen.local;
+  if (timeout !== undefined) chosen = chosen.timeout(timeout);
+  return chosen;
+}

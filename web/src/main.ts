@@ -165,3 +165,5 @@ const HIDDEN_INTERVAL = 500;
 const ROWS_SHOWN = 1_000;
 
 void openStorage().then(start);
+// Lets the page open while the server is away. Where that is not possible, it does not.
+navigator.serviceWorker?.register(new URL("./sw.js", document.baseURI)).catch(() => undefined);

@@ -53,9 +53,11 @@ export function drawItem(item: Item, actions: { retry(entry: Entry): void; disca
   line.dataset["key"] = entry.key;
   line.dataset["state"] = state;
   const foot = element("span", "foot", clock(entry.at));
-  foot.append(mark(state === "failed" ? CROSS : state === "stored" ? CHECK : CLOCK, state === "stored" ? note : ""));
+  // On its way and stored are said to those who listen; the rest is written below for everybody.
+  const quiet = state === "sending" || state === "stored";
+  foot.append(mark(state === "failed" ? EXCLAMATION : state === "stored" ? CHECK : CLOCK, quiet ? note : ""));
   line.append(element("p", "author unseen", "You"), element("div", "bubble", text(entry.content), foot));
-  if (state === "stored") return line;
+  if (quiet) return line;
 
   const explanation = element("p", "note", note);
   line.append(explanation);
@@ -98,5 +100,5 @@ const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric"
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
 const CHECK = "M3 8.5 6.5 12 13 4.5";
-const CROSS = "M8 3.5v5.5M8 12v.5";
+const EXCLAMATION = "M8 3.5v5.5M8 12v.5";
 const CLOCK = "M8 4.5V8l2.5 1.5M8 1.8a6.2 6.2 0 1 1 0 12.4A6.2 6.2 0 0 1 8 1.8z";

@@ -67,6 +67,7 @@ pub struct Engine<H: Handler> {
     sessions: RwLock<HashMap<Sid, Arc<Link<H>>>>,
     unconnected: AtomicUsize,
     last_key: AtomicU64,
+    refusing: AtomicBool,
     closing: AtomicBool,
     /// Spawned WebSocket tasks that have not finished.
     websockets: AtomicUsize,
@@ -84,6 +85,7 @@ impl<H: Handler> Engine<H> {
             sessions: RwLock::default(),
             unconnected: AtomicUsize::new(0),
             last_key: AtomicU64::new(0),
+            refusing: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             websockets: AtomicUsize::new(0),
             changed: Notify::new(),
@@ -125,6 +127,12 @@ impl<H: Handler> Engine<H> {
     /// The server as a tower layer: requests of its path go to it, the others pass through.
     pub fn layer(self: &Arc<Self>) -> Layer<H> {
         Layer::new(self.clone())
+    }
+
+    /// Takes no more sessions from now on; those there are go on. The first step of an orderly stop, see
+    /// [`close`](Self::close) for the last.
+    pub fn refuse_sessions(&self) {
+        self.refusing.store(true, Ordering::SeqCst);
     }
 
     /// Takes no more sessions, sends what is queued, closes every session with `forced close`, ends
@@ -177,7 +185,7 @@ impl<H: Handler> Engine<H> {
     fn check_capacity(&self) -> Result<(), HandshakeError> {
         let full = self.clients_count() >= self.config.max_sessions
             || self.unconnected.load(Ordering::Relaxed) >= self.config.max_unconnected_sessions;
-        if full || self.is_closing() {
+        if full || self.is_closing() || self.refusing.load(Ordering::SeqCst) {
             Err(HandshakeError::Unavailable)
         } else {
             Ok(())

@@ -56,6 +56,8 @@ pub(super) struct Driver<H: Handler> {
     /// The session has asked to close behind what is pending.
     is_closing: bool,
     is_unflushed: bool,
+    /// Reading was left off because the application has paused it.
+    is_paused: bool,
     stall: Option<Stall>,
 }
 
@@ -88,6 +90,7 @@ impl<H: Handler> Driver<H> {
             pending: VecDeque::new(),
             is_closing: false,
             is_unflushed: false,
+            is_paused: false,
             stall: None,
         };
         let end = (&mut driver).await;
@@ -96,7 +99,8 @@ impl<H: Handler> Driver<H> {
     }
 
     fn read(&mut self, context: &mut Context<'_>) -> ControlFlow<End> {
-        if self.link.is_reading_paused() {
+        self.is_paused = self.link.is_reading_paused();
+        if self.is_paused {
             return ControlFlow::Continue(());
         }
         for _ in 0..READ_BUDGET {
@@ -119,8 +123,8 @@ impl<H: Handler> Driver<H> {
                 }
                 WsMessage::Pong(_) | WsMessage::Frame(_) => continue,
             };
-            let is_paused = self.link.receive(self.wire, packet);
-            if is_paused {
+            self.is_paused = self.link.receive(self.wire, packet);
+            if self.is_paused {
                 return ControlFlow::Continue(());
             }
         }
@@ -258,7 +262,13 @@ impl<H: Handler> Future for Driver<H> {
             flow = self.flush(context);
         }
         match flow {
-            ControlFlow::Continue(()) => Poll::Pending,
+            ControlFlow::Continue(()) => {
+                // It may have been resumed before this was parked, when there was nobody to wake.
+                if self.is_paused && !self.link.is_reading_paused() {
+                    context.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
             ControlFlow::Break(end) => Poll::Ready(end),
         }
     }

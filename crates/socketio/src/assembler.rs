@@ -1,0 +1,211 @@
+//! `Assembler`: a packet's text and its attachments, which arrive as messages of their own, become one packet.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::{
+    binary,
+    error::DecodeError,
+    packet::{Limits, Packet},
+};
+
+/// Holds the packet whose attachments have not all arrived; there is at most one per session.
+#[derive(Debug, Default)]
+pub struct Assembler {
+    /// Boxed, since most sessions never send binary data.
+    pending: Option<Box<Pending>>,
+}
+
+/// A packet with all its attachments. The text decodes, since it has done so before.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Assembled {
+    /// The text, to be decoded again.
+    pub text: Box<str>,
+    /// The attachments, in order.
+    pub attachments: Vec<Bytes>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    text: Box<str>,
+    attachments: Vec<Bytes>,
+    missing: usize,
+    bytes: usize,
+    deadline: Instant,
+}
+
+impl Assembler {
+    /// Whether attachments are missing, so that no text may come.
+    pub fn is_waiting(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Keeps a binary packet, which was decoded from `text`, until its attachments have arrived. One that announces
+    /// none is complete.
+    pub fn begin(
+        &mut self,
+        text: &str,
+        packet: &Packet<'_>,
+        now: Instant,
+        limits: &Limits,
+    ) -> Result<Option<Assembled>, DecodeError> {
+        if self.is_waiting() {
+            return Err(DecodeError::UnexpectedText);
+        }
+        binary::check_placeholders(packet.data, packet.attachments)?;
+        if packet.attachments == 0 {
+            return Ok(Some(Assembled {
+                text: text.into(),
+                attachments: Vec::new(),
+            }));
+        }
+        self.pending = Some(Box::new(Pending {
+            text: text.into(),
+            attachments: Vec::new(),
+            missing: packet.attachments,
+            bytes: 0,
+            deadline: now + limits.attachment_timeout,
+        }));
+        Ok(None)
+    }
+
+    /// Takes the next attachment, and gives the packet if it was the last one. The data is copied, since the packet
+    /// may be kept for long.
+    pub fn attach(
+        &mut self,
+        data: &[u8],
+        now: Instant,
+        limits: &Limits,
+    ) -> Result<Option<Assembled>, DecodeError> {
+        let pending = self.pending.as_mut().ok_or(DecodeError::UnexpectedBinary)?;
+        if now > pending.deadline {
+            return Err(DecodeError::AttachmentsTooLate);
+        }
+        pending.bytes = pending.bytes.saturating_add(data.len());
+        if pending.bytes > limits.max_pending_attachment_bytes {
+            return Err(DecodeError::AttachmentsTooLarge);
+        }
+        pending.attachments.push(Bytes::copy_from_slice(data));
+        pending.missing = pending.missing.saturating_sub(1);
+        if pending.missing > 0 {
+            return Ok(None);
+        }
+        Ok(self.pending.take().map(|done| Assembled {
+            text: done.text,
+            attachments: done.attachments,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn begin(
+        assembler: &mut Assembler,
+        text: &str,
+        now: Instant,
+    ) -> Result<Option<Assembled>, DecodeError> {
+        let limits = Limits::default();
+        let packet = Packet::decode(text, &limits)?;
+        assembler.begin(text, &packet, now, &limits)
+    }
+
+    /// Some instant; the clock is only read to have one at all.
+    fn start() -> Instant {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "there is no other way to make an instant"
+        )]
+        Instant::now()
+    }
+
+    const TWO: &str = r#"52-["up",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
+
+    #[test]
+    fn the_last_attachment_completes_the_packet() {
+        let (mut assembler, now, limits) = (Assembler::default(), start(), Limits::default());
+        begin(&mut assembler, TWO, now).unwrap();
+        assert!(assembler.is_waiting());
+        assert_eq!(assembler.attach(b"one", now, &limits), Ok(None));
+        let done = assembler.attach(b"", now, &limits).unwrap().unwrap();
+        assert_eq!(&*done.text, TWO);
+        assert_eq!(done.attachments, [Bytes::from("one"), Bytes::new()]);
+        assert!(!assembler.is_waiting());
+    }
+
+    #[test]
+    fn a_binary_packet_without_attachments_is_complete() {
+        let mut assembler = Assembler::default();
+        let done = begin(&mut assembler, r#"50-["up"]"#, start())
+            .unwrap()
+            .unwrap();
+        assert_eq!(done.attachments, [] as [Bytes; 0]);
+        assert!(!assembler.is_waiting());
+    }
+
+    #[test]
+    fn binary_data_without_a_packet_is_refused() {
+        let mut assembler = Assembler::default();
+        let result = assembler.attach(b"x", start(), &Limits::default());
+        assert_eq!(result, Err(DecodeError::UnexpectedBinary));
+    }
+
+    #[test]
+    fn a_second_packet_before_the_attachments_is_refused() {
+        let mut assembler = Assembler::default();
+        begin(&mut assembler, TWO, start()).unwrap();
+        assert_eq!(
+            begin(&mut assembler, TWO, start()),
+            Err(DecodeError::UnexpectedText)
+        );
+    }
+
+    #[test]
+    fn placeholders_are_checked_before_any_attachment_is_kept() {
+        let mut assembler = Assembler::default();
+        let text = r#"51-["up",{"_placeholder":true,"num":1}]"#;
+        assert_eq!(
+            begin(&mut assembler, text, start()),
+            Err(DecodeError::InvalidPlaceholder)
+        );
+        assert!(!assembler.is_waiting());
+    }
+
+    #[test]
+    fn bytes_are_bounded_to_the_last_one() {
+        let limits = Limits {
+            max_pending_attachment_bytes: 5,
+            ..Limits::default()
+        };
+        let now = start();
+        for (sizes, expected) in [
+            ([2, 3], true),
+            ([2, 4], false),
+            ([5, 0], true),
+            ([5, 1], false),
+        ] {
+            let mut assembler = Assembler::default();
+            begin(&mut assembler, TWO, now).unwrap();
+            let results = sizes.map(|size| assembler.attach(&vec![0; size], now, &limits));
+            assert_eq!(results[1].is_ok(), expected, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn attachments_have_until_their_deadline() {
+        let (now, limits) = (start(), Limits::default());
+        let mut assembler = Assembler::default();
+        begin(&mut assembler, TWO, now).unwrap();
+        let due = now + Duration::from_secs(10);
+        assert_eq!(assembler.attach(b"", due, &limits), Ok(None));
+        let late = due + Duration::from_millis(1);
+        assert_eq!(
+            assembler.attach(b"", late, &limits),
+            Err(DecodeError::AttachmentsTooLate)
+        );
+    }
+}

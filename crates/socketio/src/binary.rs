@@ -1,0 +1,317 @@
+//! `Binary`: bytes at any depth of a user's type, without a serializer of our own.
+//!
+//! On the wire a packet's binary values travel as attachments behind its text, and a placeholder
+//! `{"_placeholder":true,"num":0}` stands where each belongs. While a packet is written, [`Binary`] puts its bytes on a
+//! list of the running thread and serializes itself as the placeholder; while one is read, it looks its number up.
+
+use std::{cell::RefCell, fmt, ops::Deref};
+
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, value::MapAccessDeserializer},
+};
+
+use crate::{
+    args::{self, Args},
+    error::DecodeError,
+};
+
+/// Bytes that are sent and received as binary data, anywhere in the arguments of an event or an answer.
+///
+/// Cheap to clone. Serialized elsewhere than into a packet, it is a list of numbers.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use socketio::Binary;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Upload {
+///     name: String,
+///     chunks: Vec<Binary>,
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Binary(pub Bytes);
+
+impl Serialize for Binary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let num = OUTGOING.with_borrow_mut(|outgoing| {
+            let attachments = &mut outgoing.as_mut()?.attachments;
+            attachments.push(self.0.clone());
+            Some(attachments.len() - 1)
+        });
+        match num {
+            Some(num) => Placeholder {
+                _placeholder: true,
+                num,
+            }
+            .serialize(serializer),
+            None => serializer.serialize_bytes(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Binary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(TOKEN, BinaryVisitor)
+    }
+}
+
+impl Deref for Binary {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Binary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Binary({} bytes)", self.0.len())
+    }
+}
+
+impl From<Bytes> for Binary {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Binary {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+/// What was put aside while arguments were serialized.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    pub(crate) attachments: Vec<Bytes>,
+    /// Captured arguments, which are to be written as they are.
+    pub(crate) args: Option<Args>,
+}
+
+/// Runs a serialization and gives what it has put aside. Serialize implementations may themselves emit, so the list
+/// of an outer call comes back when the inner one is done, even if it panics.
+pub(crate) fn collect<R>(serialize: impl FnOnce() -> R) -> (R, Outgoing) {
+    struct Outer(Option<Outgoing>);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            OUTGOING.set(self.0.take());
+        }
+    }
+    let _outer = Outer(OUTGOING.replace(Some(Outgoing::default())));
+    let result = serialize();
+    (result, OUTGOING.take().unwrap_or_default())
+}
+
+/// Takes captured arguments from a running serialization; false if there is none.
+pub(crate) fn collect_args(args: &Args) -> bool {
+    OUTGOING.with_borrow_mut(|outgoing| {
+        outgoing
+            .as_mut()
+            .map(|outgoing| outgoing.args = Some(args.clone()))
+            .is_some()
+    })
+}
+
+/// Runs a deserialization that finds these attachments.
+pub(crate) fn provide<R>(attachments: &[Bytes], deserialize: impl FnOnce() -> R) -> R {
+    struct Outer(Vec<Bytes>);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            INCOMING.set(std::mem::take(&mut self.0));
+        }
+    }
+    if attachments.is_empty() && INCOMING.with_borrow(Vec::is_empty) {
+        return deserialize();
+    }
+    let _outer = Outer(INCOMING.replace(attachments.to_vec()));
+    deserialize()
+}
+
+/// The attachments of the packet that is being read.
+pub(crate) fn provided() -> Vec<Bytes> {
+    INCOMING.with_borrow(Vec::clone)
+}
+
+/// Checks that the JSON of a packet is valid, and that each of its placeholders names an attachment.
+///
+/// This is done when the packet arrives, whatever type its handler takes. As the reference, an object is a
+/// placeholder if its `_placeholder` is exactly `true`; of repeated keys the last one counts.
+pub fn check_placeholders(json: &str, attachments: usize) -> Result<(), DecodeError> {
+    if json.is_empty() {
+        return Ok(());
+    }
+    if !args::is_json(json) {
+        return Err(DecodeError::InvalidPayload);
+    }
+    // What follows relies on the JSON being valid.
+    let mut open: Vec<Container> = Vec::new();
+    let mut rest = json;
+    while let Some(token) = next_token(&mut rest) {
+        match token {
+            "{" | "[" => {
+                note_value(&mut open, token, attachments);
+                let is_object = token == "{";
+                open.push(Container {
+                    is_object,
+                    awaits_key: is_object,
+                    ..Container::default()
+                });
+            }
+            "}" | "]" => {
+                let closed = open.pop().unwrap_or_default();
+                if closed.is_placeholder && !closed.num_is_valid {
+                    return Err(DecodeError::InvalidPlaceholder);
+                }
+            }
+            "," => {
+                if let Some(container) = open.last_mut() {
+                    container.awaits_key = container.is_object;
+                }
+            }
+            _ => note_value(&mut open, token, attachments),
+        }
+    }
+    Ok(())
+}
+
+/// What is known of an object or array whose end has not been seen.
+#[derive(Default)]
+struct Container {
+    is_object: bool,
+    awaits_key: bool,
+    key: Key,
+    is_placeholder: bool,
+    num_is_valid: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Key {
+    #[default]
+    Other,
+    Placeholder,
+    Num,
+}
+
+impl Key {
+    fn of(token: &str) -> Self {
+        match token {
+            r#""_placeholder""# => Self::Placeholder,
+            r#""num""# => Self::Num,
+            _ if token.contains('\\') => match serde_json::from_str::<String>(token).as_deref() {
+                Ok("_placeholder") => Self::Placeholder,
+                Ok("num") => Self::Num,
+                _ => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Takes a key or a value into account for the innermost object.
+fn note_value(open: &mut [Container], token: &str, attachments: usize) {
+    let Some(object) = open.last_mut() else {
+        return;
+    };
+    if object.awaits_key {
+        object.key = Key::of(token);
+        object.awaits_key = false;
+        return;
+    }
+    match object.key {
+        Key::Placeholder => object.is_placeholder = token == "true",
+        Key::Num => object.num_is_valid = token.parse().is_ok_and(|num: usize| num < attachments),
+        Key::Other => {}
+    }
+}
+
+/// The next bracket, comma, string, number or word of valid JSON.
+fn next_token<'a>(rest: &mut &'a str) -> Option<&'a str> {
+    let text = rest.trim_start_matches([' ', '\t', '\n', '\r', ':']);
+    let end = match text.as_bytes().first()? {
+        b'{' | b'}' | b'[' | b']' | b',' => 1,
+        b'"' => string_end(text),
+        _ => text
+            .find([' ', '\t', '\n', '\r', ',', ']', '}'])
+            .unwrap_or(text.len()),
+    };
+    let (token, after) = text.split_at(end);
+    *rest = after;
+    Some(token)
+}
+
+/// Where the string ends that the text begins with.
+pub(crate) fn string_end(text: &str) -> usize {
+    let mut bytes = text.bytes().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[derive(Serialize, Deserialize)]
+struct Placeholder {
+    _placeholder: bool,
+    num: usize,
+}
+
+struct BinaryVisitor;
+
+impl<'de> de::Visitor<'de> for BinaryVisitor {
+    type Value = Binary;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("binary data")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Binary, D::Error> {
+        inner.deserialize_any(self)
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Binary, A::Error> {
+        let found = Placeholder::deserialize(MapAccessDeserializer::new(map))?;
+        let attachment = INCOMING.with_borrow(|attachments| attachments.get(found.num).cloned());
+        match attachment {
+            Some(bytes) if found._placeholder => Ok(Binary(bytes)),
+            _ => Err(de::Error::custom("placeholder without attachment")),
+        }
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Binary, E> {
+        Ok(Binary(Bytes::copy_from_slice(bytes)))
+    }
+
+    fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Binary, E> {
+        Ok(Binary(bytes.into()))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Binary, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = seq.next_element()? {
+            bytes.push(byte);
+        }
+        Ok(Binary(bytes.into()))
+    }
+}
+
+thread_local! {
+    /// What the running serialization has put aside; none if no packet is being written.
+    static OUTGOING: RefCell<Option<Outgoing>> = const { RefCell::new(None) };
+    /// The attachments of the packet that is being read.
+    static INCOMING: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Tells the deserializer of arguments that binary data is a single argument.
+pub(crate) const TOKEN: &str = "$socketio::Binary";
+
+#[cfg(test)]
+mod tests;

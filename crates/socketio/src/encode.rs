@@ -1,0 +1,253 @@
+//! Packets as they leave: encoded once, into the exact bytes of the wire, Engine.IO's prefix included.
+//!
+//! A [`Draft`] is the JSON of an event or an answer, still open at its end and without its head. From it [`Frames`] are
+//! made, one for all recipients; after that only reference counts move.
+
+use std::{cell::Cell, io::Write, sync::Arc};
+
+use bytes::Bytes;
+use engineio::Frame;
+use serde::Serialize;
+
+use crate::{
+    binary,
+    error::{ConnectError, EncodeError},
+    packet,
+};
+
+/// One packet, ready for the wire: its text, then its attachments. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frames(Repr);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Repr {
+    Text(Frame),
+    Binary(Arc<[Frame]>),
+}
+
+impl Frames {
+    /// The frames in order, the first of which is text.
+    pub fn as_slice(&self) -> &[Frame] {
+        match &self.0 {
+            Repr::Text(frame) => std::slice::from_ref(frame),
+            Repr::Binary(frames) => frames,
+        }
+    }
+
+    /// The bytes of all frames.
+    pub fn byte_len(&self) -> usize {
+        let len = |frame: &Frame| match frame {
+            Frame::Text(bytes) | Frame::Binary(bytes) => bytes.len(),
+        };
+        self.as_slice().iter().map(len).sum()
+    }
+
+    fn text(text: impl Into<Bytes>) -> Self {
+        Self(Repr::Text(Frame::Text(text.into())))
+    }
+}
+
+/// An event or an answer, serialized, but for its head (namespace, ack id) and its closing bracket.
+///
+/// ```
+/// use socketio::encode::Draft;
+///
+/// let draft = Draft::event("hello", &("world", 1))?;
+/// let frames = draft.frames("/chat", Some(7));
+/// assert_eq!(frames.as_slice(), [engineio::Frame::Text(r#"42/chat,7["hello","world",1]"#.into())]);
+/// # Ok::<(), socketio::EncodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Draft {
+    is_event: bool,
+    body: Scratch,
+    attachments: Vec<Bytes>,
+}
+
+impl Draft {
+    /// Serializes an event. A sequence of arguments is spread, `()` is no argument, anything else is one.
+    pub fn event<A: Serialize>(event: &str, args: &A) -> Result<Self, EncodeError> {
+        if packet::is_reserved(event) {
+            return Err(EncodeError::ReservedEvent(event.to_owned()));
+        }
+        let mut body = Scratch::take();
+        body.0.push(b'[');
+        to_json(&mut body.0, event)?;
+        let attachments = append_args(&mut body.0, args, b',')?;
+        Ok(Self {
+            is_event: true,
+            body,
+            attachments,
+        })
+    }
+
+    /// Serializes an answer.
+    pub fn ack<A: Serialize>(args: &A) -> Result<Self, EncodeError> {
+        let mut body = Scratch::take();
+        let attachments = append_args(&mut body.0, args, b'[')?;
+        if body.0.is_empty() {
+            body.0.push(b'[');
+        }
+        Ok(Self {
+            is_event: false,
+            body,
+            attachments,
+        })
+    }
+
+    /// The packet for a namespace, with an ack id if the event asks for an answer or this is one.
+    pub fn frames(&self, namespace: &str, id: Option<u64>) -> Frames {
+        let mut head = Head::default();
+        match (self.is_event, self.attachments.len()) {
+            (true, 0) => head.write(format_args!("42")),
+            (false, 0) => head.write(format_args!("43")),
+            (true, count) => head.write(format_args!("45{count}-")),
+            (false, count) => head.write(format_args!("46{count}-")),
+        }
+        let mut id_digits = Head::default();
+        if let Some(id) = id {
+            id_digits.write(format_args!("{id}"));
+        }
+        let (namespace, comma) = namespace_parts(namespace);
+        let parts = [
+            head.as_bytes(),
+            namespace.as_bytes(),
+            comma.as_bytes(),
+            id_digits.as_bytes(),
+            &self.body.0,
+            b"]",
+        ];
+        let text = Bytes::from(parts.concat());
+        if self.attachments.is_empty() {
+            return Frames::text(text);
+        }
+        let text = std::iter::once(Frame::Text(text));
+        let attachments = self.attachments.iter().cloned().map(Frame::Binary);
+        Frames(Repr::Binary(text.chain(attachments).collect()))
+    }
+}
+
+/// The answer to a CONNECT that was accepted.
+pub fn connect(namespace: &str, sid: &str) -> Frames {
+    let (namespace, comma) = namespace_parts(namespace);
+    // Ids are made of letters that JSON does not escape.
+    Frames::text(format!(r#"40{namespace}{comma}{{"sid":"{sid}"}}"#))
+}
+
+/// The answer to a CONNECT that was refused.
+pub fn connect_error(namespace: &str, error: &ConnectError) -> Frames {
+    let (namespace, comma) = namespace_parts(namespace);
+    let mut text = format!("44{namespace}{comma}").into_bytes();
+    // Only strings and JSON values are in it, and those always serialize.
+    if to_json(&mut text, error).is_err() {
+        text.extend_from_slice(b"{}");
+    }
+    Frames::text(text)
+}
+
+/// Leaves a namespace.
+pub fn disconnect(namespace: &str) -> Frames {
+    let (namespace, comma) = namespace_parts(namespace);
+    Frames::text(format!("41{namespace}{comma}"))
+}
+
+/// How a packet names its namespace: the main one is not named.
+fn namespace_parts(namespace: &str) -> (&str, &str) {
+    if namespace == "/" {
+        ("", "")
+    } else {
+        (namespace, ",")
+    }
+}
+
+/// Serializes arguments behind what `body` holds, without a closing bracket.
+///
+/// `lead` goes before the first of them. A list brings its own bracket, which only has to become `lead`.
+fn append_args<A: Serialize>(
+    body: &mut Vec<u8>,
+    args: &A,
+    lead: u8,
+) -> Result<Vec<Bytes>, EncodeError> {
+    let start = body.len();
+    let (result, outgoing) = binary::collect(|| to_json(body, args));
+    result?;
+    let written = &body[start..];
+    if let Some(captured) = outgoing.args {
+        if written != b"null" {
+            return Err(EncodeError::NestedArgs);
+        }
+        body.truncate(start);
+        if !captured.items().is_empty() {
+            body.push(lead);
+            body.extend_from_slice(captured.items().as_bytes());
+        }
+        return Ok(captured.attachments().to_vec());
+    }
+    match written {
+        // `None` is written like `()`, but it is an argument.
+        b"null" if size_of::<A>() == 0 => body.truncate(start),
+        b"[]" => body.truncate(start),
+        [b'[', ..] => {
+            body.pop();
+            body[start] = lead;
+        }
+        _ => body.insert(start, lead),
+    }
+    Ok(outgoing.attachments)
+}
+
+fn to_json(body: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), EncodeError> {
+    serde_json::to_writer(body, value).map_err(|error| EncodeError::Serialize(error.to_string()))
+}
+
+/// A few characters on the stack: a packet's type and number of attachments, or an ack id.
+#[derive(Default)]
+struct Head {
+    bytes: [u8; 24],
+    len: usize,
+}
+
+impl Head {
+    /// What does not fit is cut, which the longest number (20 digits) and type (3 characters) rule out.
+    fn write(&mut self, text: std::fmt::Arguments<'_>) {
+        let mut free = &mut self.bytes[self.len..];
+        let before = free.len();
+        let _ = free.write_fmt(text);
+        self.len += before - free.len();
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// A buffer that the thread lends: what is serialized is copied once, into an allocation of exactly its size.
+#[derive(Debug)]
+struct Scratch(Vec<u8>);
+
+impl Scratch {
+    fn take() -> Self {
+        // A Serialize implementation that emits finds the place empty and makes a new one.
+        Self(SCRATCH.take())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.0.capacity() <= MAX_SCRATCH {
+            self.0.clear();
+            // The thread may be ending, and then there is nothing to give back to.
+            let _ = SCRATCH.try_with(|scratch| scratch.set(std::mem::take(&mut self.0)));
+        }
+    }
+}
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A larger buffer is not kept.
+const MAX_SCRATCH: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

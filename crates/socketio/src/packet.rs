@@ -1,0 +1,321 @@
+//! Packets of Socket.IO 5 as they arrive: decoded borrowed, in one pass over the head; the arguments stay JSON.
+//!
+//! ```text
+//! <type>[<attachments>-][<namespace>,][<ack id>][<JSON>]        for instance 51-/chat,12["file",{..}]
+//! ```
+//!
+//! How packets are written is in [`encode`](crate::encode).
+
+use std::{borrow::Cow, time::Duration};
+
+use crate::{args, error::DecodeError};
+
+/// The types of a packet; the number is the digit on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketType {
+    /// `0`: joins a namespace, or tells that it was joined.
+    Connect,
+    /// `1`: leaves a namespace.
+    Disconnect,
+    /// `2`: an event.
+    Event,
+    /// `3`: the answer to an event.
+    Ack,
+    /// `4`: the namespace could not be joined.
+    ConnectError,
+    /// `5`: an event whose attachments follow.
+    BinaryEvent,
+    /// `6`: an answer whose attachments follow.
+    BinaryAck,
+}
+
+/// The bounds of what a peer may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The attachments of one packet. Default: 10, as the reference.
+    pub max_attachments: usize,
+    /// The bytes of a packet whose attachments have not all arrived. Default: 4 MiB.
+    pub max_pending_attachment_bytes: usize,
+    /// How long the attachments of a packet may take to arrive. Default: 10 s.
+    pub attachment_timeout: Duration,
+    /// The bytes of an event's name. Default: 255.
+    pub max_event_name: usize,
+    /// The bytes of a namespace's name. Default: 255.
+    pub max_name_len: usize,
+    /// The bytes of the auth payload of a CONNECT. Default: 16 KiB.
+    pub max_auth_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_attachments: 10,
+            max_pending_attachment_bytes: 4 * 1024 * 1024,
+            attachment_timeout: Duration::from_secs(10),
+            max_event_name: 255,
+            max_name_len: 255,
+            max_auth_bytes: 16 * 1024,
+        }
+    }
+}
+
+/// A packet, borrowed from the text it arrived in.
+///
+/// ```
+/// use socketio::packet::{Limits, Packet, PacketType};
+///
+/// let packet = Packet::decode(r#"2/chat,12["message","hi"]"#, &Limits::default())?;
+/// assert_eq!(packet.packet_type, PacketType::Event);
+/// assert_eq!(packet.namespace, "/chat");
+/// assert_eq!(packet.id, Some(12));
+/// assert_eq!(packet.event.as_deref(), Some("message"));
+/// # Ok::<(), socketio::DecodeError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// What the packet does.
+    pub packet_type: PacketType,
+    /// How many binary messages follow this text and belong to it.
+    pub attachments: usize,
+    /// The namespace, `/` if the packet names none.
+    pub namespace: &'a str,
+    /// The number that joins an event and its answer.
+    pub id: Option<u64>,
+    /// The name of an event; a number becomes its decimal digits. An event without data has none and means nothing.
+    pub event: Option<Cow<'a, str>>,
+    /// The JSON, empty if there is none. That of an event begins with its name.
+    pub data: &'a str,
+}
+
+impl<'a> Packet<'a> {
+    /// Decodes a text message.
+    ///
+    /// Everything is checked but the syntax of the arguments of events and answers, which are only looked at as far
+    /// as the event's name: whoever parses them finds out, and [`ArgsRef::validate`](args::ArgsRef::validate) tells without parsing.
+    pub fn decode(text: &'a str, limits: &Limits) -> Result<Self, DecodeError> {
+        let (packet_type, rest) = split_type(text)?;
+        let (attachments, rest) = match packet_type {
+            PacketType::BinaryEvent | PacketType::BinaryAck => {
+                split_attachments(rest, limits.max_attachments)?
+            }
+            _ => (0, rest),
+        };
+        let (namespace, rest) = split_namespace(rest);
+        if namespace.len() > limits.max_name_len {
+            return Err(DecodeError::NamespaceTooLong);
+        }
+        let (id, data) = split_id(rest)?;
+        if !is_shallow(data) {
+            return Err(DecodeError::TooDeep);
+        }
+        let event = check_data(packet_type, data, limits)?;
+        Ok(Self {
+            packet_type,
+            attachments,
+            namespace,
+            id,
+            event,
+            data,
+        })
+    }
+}
+
+/// Whether a name has a meaning of its own and may not be an event.
+pub fn is_reserved(event: &str) -> bool {
+    RESERVED_EVENTS.contains(&event)
+}
+
+fn split_type(text: &str) -> Result<(PacketType, &str), DecodeError> {
+    let packet_type = match text.as_bytes().first() {
+        Some(b'0') => PacketType::Connect,
+        Some(b'1') => PacketType::Disconnect,
+        Some(b'2') => PacketType::Event,
+        Some(b'3') => PacketType::Ack,
+        Some(b'4') => PacketType::ConnectError,
+        Some(b'5') => PacketType::BinaryEvent,
+        Some(b'6') => PacketType::BinaryAck,
+        _ => return Err(DecodeError::UnknownType),
+    };
+    Ok((packet_type, &text[1..]))
+}
+
+fn split_attachments(text: &str, max: usize) -> Result<(usize, &str), DecodeError> {
+    let (digits, rest) = split_digits(text);
+    let rest = rest
+        .strip_prefix('-')
+        .ok_or(DecodeError::InvalidAttachments)?;
+    if digits.is_empty() {
+        return Err(DecodeError::InvalidAttachments);
+    }
+    // A number that does not fit is too many in any case.
+    match digits.parse() {
+        Ok(count) if count <= max => Ok((count, rest)),
+        _ => Err(DecodeError::TooManyAttachments),
+    }
+}
+
+/// A namespace ends at the comma, or with the packet.
+fn split_namespace(text: &str) -> (&str, &str) {
+    if !text.starts_with('/') {
+        return ("/", text);
+    }
+    text.split_once(',').unwrap_or((text, ""))
+}
+
+fn split_id(text: &str) -> Result<(Option<u64>, &str), DecodeError> {
+    let (digits, rest) = split_digits(text);
+    if digits.is_empty() {
+        return Ok((None, text));
+    }
+    if digits.len() > MAX_SAFE_DIGITS {
+        return Err(DecodeError::AckIdOutOfRange);
+    }
+    match digits.parse() {
+        Ok(id) if id <= MAX_SAFE_INTEGER => Ok((Some(id), rest)),
+        _ => Err(DecodeError::AckIdOutOfRange),
+    }
+}
+
+fn split_digits(text: &str) -> (&str, &str) {
+    let end = text
+        .bytes()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// Checks the data against the packet's type, and finds the event's name.
+fn check_data<'a>(
+    packet_type: PacketType,
+    data: &'a str,
+    limits: &Limits,
+) -> Result<Option<Cow<'a, str>>, DecodeError> {
+    let valid = match packet_type {
+        PacketType::Event | PacketType::BinaryEvent if data.is_empty() => true,
+        PacketType::Event | PacketType::BinaryEvent => return event_name(data, limits).map(Some),
+        PacketType::Ack | PacketType::BinaryAck => data.is_empty() || data.starts_with('['),
+        PacketType::Disconnect => data.is_empty(),
+        PacketType::Connect if data.len() > limits.max_auth_bytes => {
+            return Err(DecodeError::AuthTooLarge);
+        }
+        PacketType::Connect => data.is_empty() || data.starts_with('{') && args::is_json(data),
+        PacketType::ConnectError => {
+            data.is_empty() || data.starts_with(['{', '"']) && args::is_json(data)
+        }
+    };
+    if valid {
+        Ok(None)
+    } else {
+        Err(DecodeError::InvalidPayload)
+    }
+}
+
+/// The first item of an event, which must be a string or an integer and not reserved.
+fn event_name<'a>(data: &'a str, limits: &Limits) -> Result<Cow<'a, str>, DecodeError> {
+    let list = data.strip_prefix('[').ok_or(DecodeError::InvalidPayload)?;
+    let list = list.trim_start_matches(JSON_SPACE);
+    let (name, rest) = match list.as_bytes().first() {
+        Some(b'"') => string_name(list)?,
+        Some(b'-' | b'0'..=b'9') => integer_name(list)?,
+        _ => return Err(DecodeError::InvalidEventName),
+    };
+    if !rest.trim_start_matches(JSON_SPACE).starts_with([',', ']']) {
+        return Err(DecodeError::InvalidPayload);
+    }
+    if name.len() > limits.max_event_name {
+        return Err(DecodeError::EventNameTooLong);
+    }
+    if is_reserved(&name) {
+        return Err(DecodeError::ReservedEvent);
+    }
+    Ok(name)
+}
+
+fn string_name(list: &str) -> Result<(Cow<'_, str>, &str), DecodeError> {
+    let mut escaped = false;
+    let mut bytes = list.bytes().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' if escaped => {
+                let name = serde_json::from_str(&list[..=at]);
+                let name = name.map_err(|_| DecodeError::InvalidPayload)?;
+                return Ok((Cow::Owned(name), &list[at + 1..]));
+            }
+            b'"' => return Ok((Cow::Borrowed(&list[1..at]), &list[at + 1..])),
+            b'\\' => {
+                escaped = true;
+                bytes.next();
+            }
+            0x00..0x20 => break,
+            _ => {}
+        }
+    }
+    Err(DecodeError::InvalidPayload)
+}
+
+/// JavaScript would also take `1.5` or `1e3` for a name; integers in plain digits are what the protocol speaks of.
+fn integer_name(list: &str) -> Result<(Cow<'_, str>, &str), DecodeError> {
+    let (digits, rest) = split_digits(list.strip_prefix('-').unwrap_or(list));
+    let name = &list[..list.len() - rest.len()];
+    match digits.parse::<u64>() {
+        _ if digits.len() > 1 && digits.starts_with('0') => Err(DecodeError::InvalidPayload),
+        Ok(0) => Ok((Cow::Borrowed("0"), rest)),
+        Ok(number) if number <= MAX_SAFE_INTEGER => Ok((Cow::Borrowed(name), rest)),
+        _ => Err(DecodeError::InvalidEventName),
+    }
+}
+
+/// Whether the JSON is nested at most [`MAX_DEPTH`] levels deep.
+fn is_shallow(json: &str) -> bool {
+    // Hardly any packet has so many brackets, and counting them costs next to nothing.
+    let openers = json
+        .bytes()
+        .filter(|byte| matches!(byte, b'[' | b'{'))
+        .count();
+    openers <= MAX_DEPTH || depth(json) <= MAX_DEPTH
+}
+
+/// How deep JSON is nested. Text that is not JSON gets some answer.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut in_string = false;
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => {
+                bytes.next();
+            }
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// These names must not be events: each has a meaning for the emitter of a client or of a server.
+const RESERVED_EVENTS: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
+
+/// What JSON allows between its tokens.
+const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// The levels that serde_json parses.
+const MAX_DEPTH: usize = 127;
+
+/// JavaScript counts without gaps up to here.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+const MAX_SAFE_DIGITS: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -432,6 +432,11 @@ impl Session {
         }
     }
 
+    /// Whether this wire carries the session, or may come to.
+    pub fn has_use_for(&self, wire: Wire) -> bool {
+        self.role_of(wire) != Role::Stale
+    }
+
     /// The next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()

@@ -240,6 +240,9 @@ impl<H: Handler> Link<H> {
     /// come already.
     pub(super) fn websocket_blocked(&self, wire: Wire, context: &mut Context<'_>) -> bool {
         let mut core = lock(&self.core);
+        if !core.session.has_use_for(wire) {
+            return true;
+        }
         core.session.set_websocket_blocked(true);
         core.park(wire, context.waker());
         core.session.is_closed()
@@ -253,8 +256,12 @@ impl<H: Handler> Link<H> {
     }
 
     /// The WebSocket is being polled: until it parks again nobody needs to wake it.
-    pub(super) fn unpark(&self, transport: Transport) {
-        lock(&self.core).parked[transport as usize] = None;
+    pub(super) fn unpark(&self, wire: Wire) {
+        let mut core = lock(&self.core);
+        // The place may be that of its successor.
+        if core.session.has_use_for(wire) {
+            core.parked[Transport::WebSocket as usize] = None;
+        }
     }
 
     async fn until(&self, condition: impl Fn(&Session) -> bool) {

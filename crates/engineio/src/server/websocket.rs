@@ -1,7 +1,8 @@
-//! WebSocket: the 101 reply, and the one future in which bytes meet the socket.
+//! WebSocket: the opening handshake, the 101 reply, and the task that the connection then gets.
 
 mod driver;
 mod progress;
+mod task;
 
 use std::sync::Arc;
 
@@ -16,7 +17,11 @@ use tokio_tungstenite::{
     },
 };
 
-use self::{driver::Driver, progress::Progress};
+use self::{
+    driver::Driver,
+    progress::Progress,
+    task::{Counted, Task},
+};
 use super::{
     Engine, Handler, Link, now,
     service::{Body, plain},
@@ -45,16 +50,16 @@ pub(super) fn open<H: Handler, B>(
         return Ok(refuse_version());
     }
     let (response, on_upgrade, parts) = switch_protocols(request)?;
-    spawn(engine.clone(), async move {
+    let counted = Counted::new(engine.clone());
+    // Ends with the change of protocols, after which the connection has a task of its own, without the request.
+    tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
             return;
         };
-        let Ok(link) = engine.open_session(Transport::WebSocket, &parts) else {
-            return;
-        };
-        drop((parts, engine));
-        let id = link.drive(|session| session.websocket_id());
-        run(link, id, upgraded).await;
+        if let Ok(link) = engine.open_session(Transport::WebSocket, &parts) {
+            let id = link.drive(|session| session.websocket_id());
+            carry(link, id, upgraded, counted).await;
+        }
     });
     Ok(response)
 }
@@ -72,9 +77,11 @@ pub(super) fn probe<H: Handler, B>(
         .drive(|session| session.open_probe(now()))
         .map_err(|_| HandshakeError::BadRequest)?;
     let link = link.clone();
-    spawn(link.engine().clone(), async move {
+    let counted = Counted::new(link.engine().clone());
+    // As above.
+    tokio::spawn(async move {
         match on_upgrade.await {
-            Ok(upgraded) => run(link, id, upgraded).await,
+            Ok(upgraded) => carry(link, id, upgraded, counted).await,
             Err(_) => {
                 link.drive(|session| {
                     session.transport_closed(Wire::WebSocket(id), CloseReason::TransportClose)
@@ -85,40 +92,17 @@ pub(super) fn probe<H: Handler, B>(
     Ok(response)
 }
 
-/// Owned by the engine, whose `close` waits for it; it ends with its connection.
-fn spawn<H: Handler>(engine: Arc<Engine<H>>, task: impl Future<Output = ()> + Send + 'static) {
-    let counted = Counted::new(engine);
-    tokio::spawn(async move {
-        let _counted = counted;
-        task.await;
-    });
-}
-
-struct Counted<H: Handler>(Arc<Engine<H>>);
-
-impl<H: Handler> Counted<H> {
-    fn new(engine: Arc<Engine<H>>) -> Self {
-        engine
-            .websockets
-            .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Self(engine)
-    }
-}
-
-impl<H: Handler> Drop for Counted<H> {
-    fn drop(&mut self) {
-        self.0
-            .websockets
-            .fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
-        self.0.notify_if_closing();
-    }
-}
-
-async fn run<H: Handler>(link: Arc<Link<H>>, id: WebSocketId, upgraded: Upgraded) {
+/// Gives the connection its task, which ends with it.
+async fn carry<H: Handler>(
+    link: Arc<Link<H>>,
+    id: WebSocketId,
+    upgraded: Upgraded,
+    counted: Counted<H>,
+) {
     let config = websocket_config(link.engine().config());
     let stream = Progress::new(TokioIo::new(upgraded));
     let stream = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    Driver::run(link, id, stream).await;
+    tokio::spawn(Task::new(Driver::new(link, id, stream), counted));
 }
 
 fn websocket_config(config: &Config) -> WebSocketConfig {

@@ -12,27 +12,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream as _, StreamExt};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::{Sleep, timeout},
-};
+use futures_util::{Sink, Stream as _};
+use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::{
     Error, Message as WsMessage,
     error::ProtocolError,
-    protocol::{
-        CloseFrame,
-        frame::{
-            Frame as WsFrame,
-            coding::{CloseCode, Data, OpCode},
-        },
+    protocol::frame::{
+        Frame as WsFrame,
+        coding::{CloseCode, Data, OpCode},
     },
 };
 
 use super::Stream;
 use crate::{
     error::CloseReason,
-    handshake::Transport,
     packet::{Frame, Message, Packet},
     server::{Handler, Link},
     session::{Transmit, WebSocketId, Wire},
@@ -46,7 +39,7 @@ thread_local! {
     static BATCH: Cell<Vec<Frame>> = const { Cell::new(Vec::new()) };
 }
 
-/// Carries a session, or probes for it, until either ends.
+/// Carries a session, or probes for it, until either ends; then says how.
 pub(super) struct Driver<H: Handler> {
     link: Arc<Link<H>>,
     wire: Wire,
@@ -78,24 +71,33 @@ pub(super) enum End {
 }
 
 impl<H: Handler> Driver<H> {
-    /// Drives the WebSocket until it is closed.
-    pub(super) async fn run(link: Arc<Link<H>>, id: WebSocketId, stream: Stream) {
-        let grace = link.engine().config().write_deadline;
-        let wire = Wire::WebSocket(id);
-        let _abandoned = Abandoned(link.clone(), wire);
-        let mut driver = Self {
+    pub(super) fn new(link: Arc<Link<H>>, id: WebSocketId, stream: Stream) -> Self {
+        Self {
             link,
-            wire,
+            wire: Wire::WebSocket(id),
             stream,
             pending: VecDeque::new(),
             is_closing: false,
             is_unflushed: false,
             is_paused: false,
             stall: None,
-        };
-        let end = (&mut driver).await;
-        // Boxed, so that the many that are open do not pay for the few that are closing.
-        Box::pin(finish(driver.stream, end, grace)).await;
+        }
+    }
+
+    /// How long the peer may take nothing.
+    pub(super) fn grace(&self) -> Duration {
+        self.link.engine().config().write_deadline
+    }
+
+    /// The socket, when it carries the session no more.
+    pub(super) fn into_stream(self) -> Stream {
+        self.stream
+    }
+
+    /// Tells the session that its wire is gone. It makes no difference to a session that is over or elsewhere.
+    pub(super) fn transport_closed(&self, reason: CloseReason) {
+        self.link
+            .drive(|session| session.transport_closed(self.wire, reason));
     }
 
     fn read(&mut self, context: &mut Context<'_>) -> ControlFlow<End> {
@@ -183,7 +185,7 @@ impl<H: Handler> Driver<H> {
             return ControlFlow::Break(End::Gone);
         }
         let written = self.stream.get_ref().written();
-        let grace = self.link.engine().config().write_deadline;
+        let grace = self.grace();
         let stall = match &mut self.stall {
             Some(stall) if stall.written == written => stall,
             stall => stall.insert(Stall {
@@ -242,18 +244,13 @@ impl<H: Handler> Driver<H> {
         self.transport_closed(reason);
         end
     }
-
-    fn transport_closed(&self, reason: CloseReason) {
-        self.link
-            .drive(|session| session.transport_closed(self.wire, reason));
-    }
 }
 
 impl<H: Handler> Future for Driver<H> {
     type Output = End;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
-        self.link.unpark(Transport::WebSocket);
+        self.link.unpark(self.wire);
         let mut flow = self.read(context);
         if flow.is_continue() {
             flow = self.write(context);
@@ -272,45 +269,6 @@ impl<H: Handler> Future for Driver<H> {
             ControlFlow::Break(end) => Poll::Ready(end),
         }
     }
-}
-
-/// Ends the session if the task is dropped, as when its runtime shuts down. A session that has ended is not moved.
-struct Abandoned<H: Handler>(Arc<Link<H>>, Wire);
-
-impl<H: Handler> Drop for Abandoned<H> {
-    fn drop(&mut self) {
-        self.0
-            .drive(|session| session.transport_closed(self.1, CloseReason::TransportClose));
-    }
-}
-
-/// The end of a connection takes a few more bytes each way, for which it gets a bounded time.
-async fn finish(mut stream: Stream, end: End, grace: Duration) {
-    let goodbye = async {
-        match end {
-            End::Gone => {}
-            End::Closed => {
-                if stream.close(None).await.is_ok() {
-                    while let Some(Ok(_)) = stream.next().await {}
-                }
-            }
-            End::Broken(code) => {
-                let frame = CloseFrame {
-                    code,
-                    reason: Default::default(),
-                };
-                if stream.close(Some(frame)).await.is_ok() {
-                    // Closing with unread bytes would reset the connection, and the close frame could be lost.
-                    let socket = stream.get_mut();
-                    let mut unread = [0; 1024];
-                    if socket.shutdown().await.is_ok() {
-                        while socket.read(&mut unread).await.is_ok_and(|read| read > 0) {}
-                    }
-                }
-            }
-        }
-    };
-    let _elapsed = timeout(grace, goodbye).await;
 }
 
 /// Shared bytes go out as they are: text was valid when it was encoded.

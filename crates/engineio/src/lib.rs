@@ -62,8 +62,8 @@
 //! └────────────────────────────────────────────────────┘
 //! ```
 //!
-//! The modules in reading order: [`packet`], [`payload`], [`handshake`], [`session`], [`config`], [`error`], then
-//! [`server`]. Without the feature `server` the crate is the pure half alone, to which time and bytes are handed.
+//! The modules in reading order: [`packet`], [`payload`], [`handshake`], [`session`] and its mirror image
+//! [`client_session`], [`config`], [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone, to which time and bytes are handed.
 #![forbid(unsafe_code)]
 
 pub mod packet;
@@ -72,6 +72,7 @@ pub mod payload;
 pub mod handshake;
 mod sid;
 
+pub mod client_session;
 mod outbox;
 pub mod session;
 mod timer;

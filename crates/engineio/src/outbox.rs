@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::packet::Frame;
+use crate::{packet::Frame, payload};
 
 /// What a packet costs on top of its bytes, so that one bound holds for bytes and packets.
 const OVERHEAD: usize = 64;
@@ -38,16 +38,41 @@ impl Outbox {
 
     /// Moves frames to `batch` until it holds about `max_bytes`; always at least one if there is any.
     pub(crate) fn take(&mut self, max_bytes: usize, batch: &mut Vec<Frame>) {
-        let mut bytes = 0;
-        while let Some(frame) = self.frames.pop_front() {
-            let size = frame.len();
+        self.take_within(max_bytes, usize::MAX, Frame::len, batch);
+    }
+
+    /// Moves as many frames to `batch` as fit one long-polling body of `max_bytes` when they are encoded; always at
+    /// least one if there is any.
+    pub(crate) fn take_payload(
+        &mut self,
+        max_bytes: usize,
+        max_packets: usize,
+        batch: &mut Vec<Frame>,
+    ) {
+        // One separator less than packets.
+        let max_bytes = max_bytes.saturating_add(1);
+        let size_of = |frame: &Frame| payload::encoded_len(frame) + 1;
+        self.take_within(max_bytes, max_packets, size_of, batch);
+    }
+
+    fn take_within(
+        &mut self,
+        max_bytes: usize,
+        max_packets: usize,
+        size_of: impl Fn(&Frame) -> usize,
+        batch: &mut Vec<Frame>,
+    ) {
+        let mut bytes: usize = batch.iter().map(&size_of).sum();
+        while batch.len() < max_packets
+            && let Some(frame) = self.frames.front()
+        {
+            let size = size_of(frame);
             if bytes > 0 && bytes + size > max_bytes {
-                self.frames.push_front(frame);
                 return;
             }
             bytes += size;
-            self.cost -= cost_of(&frame);
-            batch.push(frame);
+            self.cost -= cost_of(frame);
+            batch.extend(self.frames.pop_front());
         }
         self.give_back();
     }
@@ -60,7 +85,7 @@ impl Outbox {
     }
 
     fn give_back(&mut self) {
-        if self.frames.capacity() > KEPT_CAPACITY {
+        if self.frames.is_empty() && self.frames.capacity() > KEPT_CAPACITY {
             self.frames = VecDeque::new();
         }
     }

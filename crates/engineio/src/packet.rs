@@ -97,7 +97,10 @@ impl Frame {
 
 pub(crate) const CLOSE: Frame = Frame::Text(Bytes::from_static(b"1"));
 pub(crate) const PING: Frame = Frame::Text(Bytes::from_static(b"2"));
+pub(crate) const PING_PROBE: Frame = Frame::Text(Bytes::from_static(b"2probe"));
+pub(crate) const PONG: Frame = Frame::Text(Bytes::from_static(b"3"));
 pub(crate) const PONG_PROBE: Frame = Frame::Text(Bytes::from_static(b"3probe"));
+pub(crate) const UPGRADE: Frame = Frame::Text(Bytes::from_static(b"5"));
 pub(crate) const NOOP: Frame = Frame::Text(Bytes::from_static(b"6"));
 
 /// As the reference decodes: with or without padding, in the standard or the URL-safe alphabet.

@@ -83,7 +83,8 @@ pub fn encode(frames: &[Frame]) -> Bytes {
     body.into()
 }
 
-fn encoded_len(frame: &Frame) -> usize {
+/// How many bytes a frame takes in a body, without a separator.
+pub(crate) fn encoded_len(frame: &Frame) -> usize {
     match frame {
         Frame::Text(text) => text.len(),
         Frame::Binary(data) => 1 + BASE64.encode_len(data.len()),

@@ -1,0 +1,559 @@
+//! The client's state machine of one session, the mirror image of [`Session`](crate::session::Session) and pure like
+//! it: it is handed packets and the time, and hands back requests, frames, events and the next deadline.
+//!
+//! It does what the official `engine.io-client` 6 does, and is the base of a client: such a client adds the requests,
+//! the WebSocket, the clock and a limit to the time the handshake may take. Reconnecting is not its business; a new
+//! connection is a new `ClientSession`.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+
+use crate::{
+    error::{CloseReason, DecodeError, PushError},
+    handshake::Transport,
+    outbox::Outbox,
+    packet::{self, Frame, Message, Packet},
+    session::BATCH_BYTES,
+};
+
+/// The most packets one POST takes from the queue, well below what a server may refuse.
+const MAX_POST_PACKETS: usize = 4_096;
+
+/// The options of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// The transport of the handshake. Default: long-polling.
+    pub transport: Transport,
+    /// Whether to move to WebSocket if the server offers that. Default: `true`.
+    pub upgrade: bool,
+    /// The bytes that may wait to be sent, each packet counted with 64 bytes on top. A single larger message is taken
+    /// when nothing waits. Default: 2,000,000.
+    pub max_buffered_bytes: usize,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            transport: Transport::Polling,
+            upgrade: true,
+            max_buffered_bytes: 2_000_000,
+        }
+    }
+}
+
+/// One session as its client sees it, whatever transport carries it.
+///
+/// ```text
+///               open packet              close, and all is sent
+///  ┌─────────┐ ────────────► ┌──────┐ ────────► closing ────────► ┌────────┐
+///  │ opening │               │ open │                             │ closed │
+///  └────┬────┘               └───┬──┘                             └────────┘
+///       └────────────────────────┴─────────────────────────────────────▲
+///         close packet, late ping, bad packet, failed request: exactly one Closed event
+/// ```
+///
+/// The WebSocket of an upgrade has states of its own:
+///
+/// ```text
+///          opened        2probe out     3probe in      GET and POST done     5 out
+///  Connecting ──► ProbeDue ──► Probed ──────► Pausing ──────────► UpgradeDue ──► Carrier
+///       └──────────┴─────────────┴──────────────┴──► dropped: polling simply goes on
+/// ```
+///
+/// While it is `Pausing` no request begins; so when data leaves by the WebSocket, nothing is under way by any request,
+/// which is all that order across the upgrade needs.
+///
+/// After each call that takes `&mut self`, the caller drains [`poll_event`](Self::poll_event), does what
+/// [`poll_transmit`](Self::poll_transmit) says until it says nothing, and asks for
+/// [`poll_timeout`](Self::poll_timeout).
+#[derive(Debug)]
+pub struct ClientSession {
+    config: ClientConfig,
+    state: State,
+    transport: Transport,
+    websocket: WebSocket,
+    is_websocket_blocked: bool,
+    get: Slot,
+    post: Slot,
+    handshake: Option<Handshake>,
+    /// When the next ping is overdue.
+    deadline: Option<Instant>,
+    /// One is enough, however many pings the server sends.
+    is_pong_due: bool,
+    is_farewell_due: bool,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+}
+
+/// What the application is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The handshake is done. Always before the first message.
+    Opened,
+    /// A message has arrived.
+    Message(Message),
+    /// The session goes on over WebSocket.
+    Upgraded,
+    /// The session has ended. Always the last event, and there is exactly one.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+        /// How many packets were still queued, and are lost.
+        dropped: usize,
+    },
+}
+
+/// What must be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transmit {
+    /// Send a GET: with [`ClientSession::sid`], or for the handshake if there is none yet.
+    Get,
+    /// Send a POST of the batch.
+    Post,
+    /// Open a WebSocket: with [`ClientSession::sid`], or for the handshake if there is none yet.
+    OpenWebSocket,
+    /// Write the frames of the batch to the WebSocket.
+    WriteWebSocket,
+    /// Close the WebSocket behind what was written to it, or give up opening it.
+    CloseWebSocket,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Opening,
+    Open,
+    /// The application has closed the session: what is queued is still sent.
+    Closing,
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WebSocket {
+    None,
+    Wanted,
+    Connecting,
+    ProbeDue,
+    Probed,
+    Pausing,
+    UpgradeDue,
+    Carrier,
+    /// It is of no more use, and to be closed.
+    Leaving,
+}
+
+/// Whether a request of one kind is in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Idle,
+    InFlight,
+}
+
+/// The open packet.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OpenPacket {
+    sid: Box<str>,
+    upgrades: Vec<Box<str>>,
+    ping_interval: u64,
+    ping_timeout: u64,
+    /// Absent from servers that are older than it.
+    #[serde(default)]
+    max_payload: usize,
+}
+
+/// What is kept of the open packet.
+#[derive(Debug)]
+struct Handshake {
+    sid: Box<str>,
+    /// The longest time between two pings.
+    patience: Duration,
+    max_payload: usize,
+}
+
+impl ClientSession {
+    /// A session that is about to shake hands: [`poll_transmit`](Self::poll_transmit) says how.
+    pub fn new(config: ClientConfig) -> Self {
+        Self {
+            state: State::Opening,
+            transport: config.transport,
+            websocket: match config.transport {
+                Transport::Polling => WebSocket::None,
+                Transport::WebSocket => WebSocket::Wanted,
+            },
+            config,
+            is_websocket_blocked: false,
+            get: Slot::Idle,
+            post: Slot::Idle,
+            handshake: None,
+            deadline: None,
+            is_pong_due: false,
+            is_farewell_due: false,
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    // What the world did.
+
+    /// A packet has arrived. Packets of a WebSocket that was given up are ignored.
+    pub fn receive(&mut self, now: Instant, from: Transport, packet: Packet) {
+        match self.role_of(from) {
+            Role::Carrier if self.state == State::Opening => self.receive_open(now, packet),
+            Role::Carrier => self.receive_on_carrier(now, packet),
+            Role::Prober => self.receive_on_prober(packet),
+            Role::Stale => {}
+        }
+    }
+
+    /// Something has arrived that is not a packet.
+    pub fn receive_error(&mut self, from: Transport, _error: DecodeError) {
+        match self.role_of(from) {
+            // The official client has no reason of its own for this.
+            Role::Carrier => self.end(CloseReason::TransportError),
+            Role::Prober => self.drop_probe(),
+            Role::Stale => {}
+        }
+    }
+
+    /// The GET was answered, and the packets of its answer were [received](Self::receive).
+    pub fn handle_get_answered(&mut self) {
+        self.get = Slot::Idle;
+        self.finish_pausing();
+    }
+
+    /// The POST was answered.
+    pub fn handle_post_answered(&mut self) {
+        self.post = Slot::Idle;
+        self.finish_pausing();
+    }
+
+    /// The WebSocket is open.
+    pub fn handle_websocket_open(&mut self) {
+        if self.websocket == WebSocket::Connecting {
+            self.websocket = match self.transport {
+                Transport::Polling => WebSocket::ProbeDue,
+                Transport::WebSocket => WebSocket::Carrier,
+            };
+        }
+    }
+
+    /// A request has failed or was refused, or the WebSocket has failed, was refused, or was closed by the server.
+    pub fn transport_closed(&mut self, from: Transport, reason: CloseReason) {
+        let role = self.role_of(from);
+        if from == Transport::WebSocket {
+            self.websocket = WebSocket::None;
+        }
+        if role == Role::Carrier {
+            self.end(reason);
+        }
+    }
+
+    /// Whether the WebSocket cannot take more for now. Until it can, nothing is to be written to it.
+    pub fn set_websocket_blocked(&mut self, is_blocked: bool) {
+        self.is_websocket_blocked = is_blocked;
+    }
+
+    /// The time has come that [`poll_timeout`](Self::poll_timeout) named. Being early does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.end(CloseReason::PingTimeout);
+            self.is_farewell_due = self.transport == Transport::Polling && self.post == Slot::Idle;
+        }
+    }
+
+    // What the application wants.
+
+    /// Queues frames as one unit, also before the session is open. A full queue ends the session.
+    pub fn send(&mut self, frames: &[Frame]) -> Result<(), PushError> {
+        if !matches!(self.state, State::Opening | State::Open) {
+            return Err(PushError::Closed);
+        }
+        if !self.outbox.fits(frames, self.config.max_buffered_bytes) {
+            self.end(CloseReason::SlowConsumer);
+            return Err(PushError::Overflow);
+        }
+        for frame in frames {
+            self.outbox.push(frame.clone());
+        }
+        Ok(())
+    }
+
+    /// Queues frames as one unit if the transport can take them now; otherwise they are dropped, and the answer is
+    /// false. They never overtake anything.
+    pub fn send_volatile(&mut self, frames: &[Frame]) -> Result<bool, PushError> {
+        let is_writable = self.state == State::Open && self.can_write() && self.outbox.is_empty();
+        if matches!(self.state, State::Opening | State::Open) && !is_writable {
+            return Ok(false);
+        }
+        self.send(frames).map(|()| true)
+    }
+
+    /// Sends what is queued, finishes an upgrade that is at its last step, then ends the session with `forced close`.
+    /// A session that is not open yet ends at once.
+    ///
+    /// On long-polling the last POST tells the server. A GET that is still in flight is best dropped behind it: to the
+    /// server, a GET that is lost before is an error.
+    pub fn close(&mut self) {
+        match self.state {
+            State::Opening => self.end(CloseReason::ForcedClose),
+            State::Open => self.state = State::Closing,
+            State::Closing | State::Closed => {}
+        }
+    }
+
+    /// The session's id, as soon as the server has given one.
+    pub fn sid(&self) -> Option<&str> {
+        self.handshake.as_ref().map(|handshake| &*handshake.sid)
+    }
+
+    /// Whether so many bytes more leave the queue at most half full.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.outbox.cost() + bytes <= self.config.max_buffered_bytes / 2
+    }
+
+    /// Whether nothing is queued.
+    pub fn is_drained(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Whether the handshake is done and messages are still taken from the application.
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Whether the session has ended.
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// The transport that carries data now.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    // What must now happen.
+
+    /// Says what to do next, and moves the frames for it to `batch`. Ask until there is nothing.
+    pub fn poll_transmit(&mut self, batch: &mut Vec<Frame>) -> Option<Transmit> {
+        match self.websocket {
+            WebSocket::Leaving => {
+                self.websocket = WebSocket::None;
+                return Some(Transmit::CloseWebSocket);
+            }
+            WebSocket::Wanted if self.state != State::Closing => {
+                self.websocket = WebSocket::Connecting;
+                return Some(Transmit::OpenWebSocket);
+            }
+            WebSocket::ProbeDue => {
+                self.websocket = WebSocket::Probed;
+                batch.push(packet::PING_PROBE);
+                return Some(Transmit::WriteWebSocket);
+            }
+            _ => {}
+        }
+        match (self.transport, self.state) {
+            (_, State::Closed) => self.poll_farewell(batch),
+            (Transport::Polling, _) => self.poll_transmit_polling(batch),
+            (Transport::WebSocket, _) => self.poll_transmit_websocket(batch),
+        }
+    }
+
+    /// The next event for the application.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) must be called at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn receive_open(&mut self, now: Instant, packet: Packet) {
+        let Packet::Open(data) = packet else {
+            return self.end(CloseReason::TransportError);
+        };
+        let Ok(open) = serde_json::from_slice::<OpenPacket>(&data) else {
+            return self.end(CloseReason::TransportError);
+        };
+        let offers_websocket = open.upgrades.iter().any(|name| **name == *"websocket");
+        if self.transport == Transport::Polling && self.config.upgrade && offers_websocket {
+            self.websocket = WebSocket::Wanted;
+        }
+        self.state = State::Open;
+        self.handshake = Some(Handshake {
+            sid: open.sid,
+            patience: Duration::from_millis(open.ping_interval.saturating_add(open.ping_timeout)),
+            max_payload: open.max_payload,
+        });
+        self.expect_ping(now);
+        self.events.push_back(Event::Opened);
+    }
+
+    fn receive_on_carrier(&mut self, now: Instant, packet: Packet) {
+        match packet {
+            Packet::Message(message) => self.events.push_back(Event::Message(message)),
+            // Without an answer the server ends a session that does not get to its close.
+            Packet::Ping(_) if self.state == State::Open => {
+                self.is_pong_due = true;
+                self.expect_ping(now);
+            }
+            Packet::Close => self.end(CloseReason::TransportClose),
+            Packet::Open(_)
+            | Packet::Ping(_)
+            | Packet::Pong(_)
+            | Packet::Upgrade
+            | Packet::Noop => {}
+        }
+    }
+
+    fn receive_on_prober(&mut self, packet: Packet) {
+        match packet {
+            Packet::Pong(data) if data == "probe" && self.websocket == WebSocket::Probed => {
+                self.websocket = WebSocket::Pausing;
+                self.finish_pausing();
+            }
+            _ => self.drop_probe(),
+        }
+    }
+
+    /// The one place where the transport changes.
+    fn finish_pausing(&mut self) {
+        let is_idle = self.get == Slot::Idle && self.post == Slot::Idle;
+        if self.websocket == WebSocket::Pausing && is_idle {
+            self.websocket = WebSocket::UpgradeDue;
+            self.transport = Transport::WebSocket;
+            self.events.push_back(Event::Upgraded);
+        }
+    }
+
+    fn drop_probe(&mut self) {
+        self.websocket = WebSocket::Leaving;
+    }
+
+    fn expect_ping(&mut self, now: Instant) {
+        // A server may name any number; one that leads beyond the end of time is no deadline.
+        let patience = self.handshake.as_ref().map(|handshake| handshake.patience);
+        self.deadline = patience.and_then(|patience| now.checked_add(patience));
+    }
+
+    fn poll_transmit_polling(&mut self, batch: &mut Vec<Frame>) -> Option<Transmit> {
+        if self.websocket == WebSocket::Pausing {
+            return None;
+        }
+        if self.get == Slot::Idle {
+            self.get = Slot::InFlight;
+            return Some(Transmit::Get);
+        }
+        if self.state == State::Opening || !self.can_write() {
+            return None;
+        }
+        self.take_pong(batch);
+        self.outbox
+            .take_payload(self.max_payload(), MAX_POST_PACKETS, batch);
+        if batch.is_empty() {
+            if self.state == State::Open {
+                return None;
+            }
+            self.end(CloseReason::ForcedClose);
+            batch.push(packet::CLOSE);
+        }
+        self.post = Slot::InFlight;
+        Some(Transmit::Post)
+    }
+
+    fn poll_transmit_websocket(&mut self, batch: &mut Vec<Frame>) -> Option<Transmit> {
+        if self.state == State::Opening || !self.can_write() {
+            return None;
+        }
+        if self.websocket == WebSocket::UpgradeDue {
+            self.websocket = WebSocket::Carrier;
+            batch.push(packet::UPGRADE);
+        }
+        self.take_pong(batch);
+        self.outbox.take(BATCH_BYTES, batch);
+        if !batch.is_empty() {
+            return Some(Transmit::WriteWebSocket);
+        }
+        if self.state == State::Open {
+            return None;
+        }
+        self.end(CloseReason::ForcedClose);
+        self.websocket = WebSocket::None;
+        Some(Transmit::CloseWebSocket)
+    }
+
+    /// A server that is not heard any more may still hear us.
+    fn poll_farewell(&mut self, batch: &mut Vec<Frame>) -> Option<Transmit> {
+        if !self.is_farewell_due {
+            return None;
+        }
+        self.is_farewell_due = false;
+        self.post = Slot::InFlight;
+        batch.push(packet::CLOSE);
+        Some(Transmit::Post)
+    }
+
+    fn take_pong(&mut self, batch: &mut Vec<Frame>) {
+        if self.is_pong_due {
+            self.is_pong_due = false;
+            batch.push(packet::PONG);
+        }
+    }
+
+    fn can_write(&self) -> bool {
+        match self.transport {
+            Transport::Polling => self.post == Slot::Idle && self.websocket != WebSocket::Pausing,
+            Transport::WebSocket => !self.is_websocket_blocked,
+        }
+    }
+
+    /// As the official client reads it, nothing and zero are no limit.
+    fn max_payload(&self) -> usize {
+        match &self.handshake {
+            Some(handshake) if handshake.max_payload > 0 => handshake.max_payload,
+            _ => usize::MAX,
+        }
+    }
+
+    fn role_of(&self, wire: Transport) -> Role {
+        match (wire, self.websocket) {
+            _ if self.state == State::Closed => Role::Stale,
+            (Transport::WebSocket, WebSocket::None | WebSocket::Leaving) => Role::Stale,
+            (wire, _) if wire == self.transport => Role::Carrier,
+            (Transport::WebSocket, _) => Role::Prober,
+            (Transport::Polling, _) => Role::Stale,
+        }
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        if self.state == State::Closed {
+            return;
+        }
+        self.state = State::Closed;
+        self.deadline = None;
+        self.is_pong_due = false;
+        self.websocket = match self.websocket {
+            WebSocket::None | WebSocket::Wanted => WebSocket::None,
+            _ => WebSocket::Leaving,
+        };
+        let dropped = self.outbox.clear();
+        self.events.push_back(Event::Closed { reason, dropped });
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Data travels here.
+    Carrier,
+    /// It may become the carrier.
+    Prober,
+    /// It carries nothing any more.
+    Stale,
+}

@@ -10,6 +10,7 @@ mod subscription;
 
 mod batch;
 pub mod memory;
+pub mod sqlite;
 mod store;
 
 mod catch_up;

@@ -1,0 +1,154 @@
+//! The file beside the database that keeps a second process out, and remembers how far the first one came.
+//!
+//! It is a file of its own, because closing any handle of the database file would release the locks that SQLite
+//! holds on it for the whole process. The operating system releases the lock when the process ends, however it ends.
+//! The file stays: to remove it would let two processes hold a lock of that name.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::Epoch;
+
+/// The lock, held as long as this lives.
+pub(super) struct LockFile {
+    // Held for one small write after a commit.
+    file: Mutex<File>,
+}
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub(super) enum LockError {
+    Held,
+    Failed(io::Error),
+}
+
+/// How many events a history had at least.
+///
+/// A database that has fewer was replaced by an older copy, or its write-ahead log was taken away:
+/// offsets that somebody may have seen are about to be given to other events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub epoch: Epoch,
+    pub events: u64,
+}
+
+impl LockFile {
+    /// Where the lock of a database is.
+    pub fn path(database: &Path) -> PathBuf {
+        super::beside(database, "-lock")
+    }
+
+    /// Takes a lock whose file is there already, if it is.
+    pub fn take_existing(database: &Path) -> Result<Option<Self>, LockError> {
+        match OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(Self::path(database))
+        {
+            Ok(file) => Self::take(file).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(LockError::Failed(error)),
+        }
+    }
+
+    /// Makes the file if need be, and takes the lock.
+    pub fn create(database: &Path) -> Result<Self, LockError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        Self::take(
+            options
+                .open(Self::path(database))
+                .map_err(LockError::Failed)?,
+        )
+    }
+
+    fn take(file: File) -> Result<Self, LockError> {
+        match file.try_lock() {
+            Ok(()) => Ok(Self {
+                file: Mutex::new(file),
+            }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held),
+            Err(TryLockError::Error(error)) => Err(LockError::Failed(error)),
+        }
+    }
+
+    /// What was remembered last, if it can be read.
+    pub fn mark(&self) -> Option<Mark> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        file.seek(SeekFrom::Start(0)).ok()?;
+        Read::by_ref(&mut *file)
+            .take(64)
+            .read_to_string(&mut text)
+            .ok()?;
+        let (epoch, events) = text.trim_end().split_once(' ')?;
+        Some(Mark {
+            epoch: Epoch::parse(epoch)?,
+            events: events.parse().ok()?,
+        })
+    }
+
+    /// Remembers how far a history has come. Not forced to the disk: that would be a second flush for each commit.
+    pub fn remember(&self, mark: Mark) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        // Always of the same length, so that nothing of an older mark is left behind it.
+        let text = format!("{} {:020}\n", mark.epoch, mark.events);
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_at_a_time_and_again_after_it_is_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("a.db");
+        assert!(LockFile::take_existing(&database).is_ok_and(|lock| lock.is_none()));
+        let lock = LockFile::create(&database).expect("free");
+        assert!(matches!(
+            LockFile::take_existing(&database),
+            Err(LockError::Held)
+        ));
+        assert!(matches!(LockFile::create(&database), Err(LockError::Held)));
+        drop(lock);
+        assert!(LockFile::take_existing(&database).is_ok_and(|lock| lock.is_some()));
+    }
+
+    #[test]
+    fn the_last_mark_is_remembered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("a.db");
+        let lock = LockFile::create(&database).expect("free");
+        assert_eq!(lock.mark(), None);
+        for events in [u64::MAX, 7] {
+            let mark = Mark {
+                epoch: Epoch::from_random([3; 15]),
+                events,
+            };
+            lock.remember(mark).expect("written");
+            assert_eq!(lock.mark(), Some(mark));
+        }
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_read_says_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("a.db");
+        for text in [
+            "",
+            "x",
+            "AAAAAAAAAAAAAAAAAAAA",
+            "AAAAAAAAAAAAAAAAAAAA -1",
+            "\u{0}\u{0} 5",
+        ] {
+            std::fs::write(LockFile::path(&database), text).expect("written");
+            let lock = LockFile::create(&database).expect("free");
+            assert_eq!(lock.mark(), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! Decides whether a file is ours to write, and brings it to the present schema.
+//!
+//! Everything up to the lock only looks; what follows is undone where it ends in a refusal.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::header::{self, Found, HEADER_LEN};
+use super::lock::{LockError, LockFile, Mark};
+use super::reader::{self, Readers};
+use super::{
+    OpenError, Options, SqliteStore, Synchronous, beside, count_events, store_error, transact,
+};
+use crate::{Epoch, StoreError};
+
+/// The steps from each schema version to the next, the first one from an empty file.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+pub(super) fn open(path: &Path, options: Options) -> Result<SqliteStore, OpenError> {
+    let path = resolve(path)?;
+    let lock = LockFile::take_existing(&path).map_err(|error| lock_refused(&path, &error))?;
+    let found = look(&path, options.application_id)?;
+    writable(&path)?;
+    let litter = Litter::before(&path);
+    let lock = match lock {
+        Some(lock) => lock,
+        None => LockFile::create(&path).map_err(|error| lock_refused(&path, &error))?,
+    };
+    let opened = prepare(&path, &options, found, &lock);
+    let (epoch, connection, events) = opened.map_err(|error| {
+        litter.remove();
+        refused(&path, error)
+    })?;
+    let lock = Arc::new(lock);
+    Ok(SqliteStore {
+        readers: Arc::new(Readers::new(path.clone(), Arc::clone(&lock))),
+        epoch,
+        connection: Some(connection),
+        events: Some(events),
+        checkpoint_above: options.max_wal_bytes,
+        path,
+        options,
+        lock,
+    })
+}
+
+/// The writing connection, as it is used from now on.
+pub(super) fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let connection = attach(path, options)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| {
+        let mode: String = row.get(0)?;
+        // A file system without shared memory keeps the old mode; the durability promised here needs the new one.
+        if mode == "wal" {
+            Ok(())
+        } else {
+            Err(rusqlite::Error::InvalidQuery)
+        }
+    })?;
+    let synchronous = match options.synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "fullfsync", options.synchronous == Synchronous::Full)?;
+    connection.pragma_update(None, "wal_autocheckpoint", options.wal_autocheckpoint)?;
+    Ok(connection)
+}
+
+fn attach(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(options.write_timeout)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    Ok(connection)
+}
+
+/// The path without links, so that two names of one database have one lock.
+fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
+    let absolute = std::path::absolute(path).map_err(|error| OpenError::from_io(path, &error))?;
+    let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+        return Err(OpenError::NotADatabase { path: absolute });
+    };
+    match fs::canonicalize(&absolute) {
+        Ok(path) => return Ok(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(OpenError::from_io(&absolute, &error)),
+    }
+    match fs::canonicalize(folder) {
+        Ok(folder) => Ok(folder.join(name)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(OpenError::MissingFolder {
+                folder: folder.to_owned(),
+            })
+        }
+        Err(error) => Err(OpenError::from_io(folder, &error)),
+    }
+}
+
+/// Whose database it is, from its header alone. `None` if there is none yet, else its schema version.
+fn look(path: &Path, application_id: u32) -> Result<Option<u32>, OpenError> {
+    let owned = || path.to_owned();
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::from_io(path, &error)),
+    };
+    let mut start = Vec::new();
+    let read = file.take(HEADER_LEN as u64).read_to_end(&mut start);
+    read.map_err(|error| OpenError::from_io(path, &error))?;
+    let known = MIGRATIONS.len() as u32;
+    match header::inspect(&start, application_id) {
+        Found::NotADatabase => Err(OpenError::NotADatabase { path: owned() }),
+        Found::OtherApplication => Err(OpenError::OtherApplication { path: owned() }),
+        Found::Ours(found) if found > known => Err(OpenError::NewerSchema {
+            path: owned(),
+            found,
+            known,
+        }),
+        Found::Ours(found) => Ok(Some(found)),
+        // SQLite would throw the write-ahead log away, and with it what the file has lost.
+        Found::Empty if fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0) => {
+            let what = "the file is empty and its write-ahead log is not".to_owned();
+            Err(OpenError::Corrupt {
+                path: owned(),
+                what,
+            })
+        }
+        Found::Empty => Ok(None),
+    }
+}
+
+/// Refuses a file or folder that is protected, also against the user whom protection does not stop.
+fn writable(path: &Path) -> Result<(), OpenError> {
+    let folder = path.parent().unwrap_or(path);
+    for place in [path, folder] {
+        if fs::metadata(place).is_ok_and(|place| place.permissions().readonly()) {
+            return Err(OpenError::NotWritable {
+                path: place.to_owned(),
+            });
+        }
+    }
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(OpenError::from_io(path, &error)),
+    }
+}
+
+/// Makes or checks the database, and opens the writing connection.
+fn prepare(
+    path: &Path,
+    options: &Options,
+    found: Option<u32>,
+    lock: &LockFile,
+) -> Result<(Epoch, Connection, u64), StoreError> {
+    match found {
+        None => create(path, options)?,
+        Some(version) => {
+            check(path, options)?;
+            if (version as usize) < MIGRATIONS.len() {
+                let mut connection = attach(path, options).map_err(store_error)?;
+                migrate(&mut connection, version, MIGRATIONS)?;
+            }
+        }
+    }
+    let mut connection = connect(path, options).map_err(store_error)?;
+    let events = count_events(&connection).map_err(store_error)?;
+    let epoch = read_epoch(&connection)?;
+    if !lock
+        .mark()
+        .is_some_and(|mark| mark.epoch == epoch && mark.events > events)
+    {
+        return Ok((epoch, connection, events));
+    }
+    // An older copy was put in place, or the write-ahead log is gone: its next offsets were given out before.
+    let new_epoch = random_epoch()?;
+    tracing::warn!(%epoch, %new_epoch, events, "the database has lost events since it was used last, so its history gets a new name");
+    transact(&mut connection, |connection| {
+        write_epoch(connection, new_epoch)
+    })?;
+    let mark = Mark {
+        epoch: new_epoch,
+        events,
+    };
+    lock.remember(mark)
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok((new_epoch, connection, events))
+}
+
+fn create(path: &Path, options: &Options) -> Result<(), StoreError> {
+    let epoch = options.new_epoch.map_or_else(random_epoch, Ok)?;
+    // An empty file is an empty database.
+    let made = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
+    made.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let mut connection = attach(path, options).map_err(store_error)?;
+    transact(&mut connection, |connection| {
+        run_migrations(connection, 0, MIGRATIONS)?;
+        let set = connection.pragma_update(None, "application_id", options.application_id);
+        set.map_err(store_error)?;
+        write_epoch(connection, epoch)
+    })
+}
+
+/// Brings a database to the newest schema, in one transaction.
+fn migrate(connection: &mut Connection, from: u32, migrations: &[&str]) -> Result<(), StoreError> {
+    // Out of WAL mode for this, so that the version in the file's header is at no time older than the schema.
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| {
+        row.get::<_, String>(0)
+    });
+    match mode.map_err(store_error)?.as_str() {
+        "delete" => transact(connection, |connection| {
+            run_migrations(connection, from, migrations)
+        }),
+        _ => Err(StoreError::Busy),
+    }
+}
+
+fn run_migrations(
+    connection: &Connection,
+    from: u32,
+    migrations: &[&str],
+) -> Result<(), StoreError> {
+    for migration in &migrations[from as usize..] {
+        connection.execute_batch(migration).map_err(store_error)?;
+    }
+    let version = migrations.len() as u32;
+    connection
+        .pragma_update(None, "user_version", version)
+        .map_err(store_error)
+}
+
+/// Looks for damage, without leaving a trace.
+///
+/// The ends of each stream are always looked at. A file of moderate size is read as a whole: its structure, the CRC
+/// of every event, and that no offset is missing. A larger one would keep the server waiting for too long, and
+/// its events are checked as they are read, as all are.
+fn check(path: &Path, options: &Options) -> Result<(), StoreError> {
+    let connection = attach(path, options).map_err(store_error)?;
+    // Alone and without shared memory: the index of the write-ahead log is then built in memory only.
+    let exclusive = connection.pragma_update(None, "locking_mode", "EXCLUSIVE");
+    exclusive.map_err(store_error)?;
+    let keep_log = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    keep_log.map_err(store_error)?;
+    let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    let streams = reader::streams(&connection)?;
+    read_epoch(&connection)?;
+    if bytes(path) + bytes(&beside(path, "-wal")) > options.check_up_to_bytes {
+        return Ok(());
+    }
+    let verdict = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let verdict = verdict.map_err(store_error)?;
+    if verdict != "ok" {
+        return Err(StoreError::Corrupt(verdict));
+    }
+    let sql = "SELECT stream, offset, author, key, content, at, crc FROM events \
+               WHERE stream = (SELECT id FROM streams WHERE name = ?1) ORDER BY offset";
+    let mut select = connection.prepare(sql).map_err(store_error)?;
+    for (name, bounds) in streams {
+        let mut rows = select.query([&name]).map_err(store_error)?;
+        let name = Arc::from(name);
+        let mut expected = bounds.first;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            if reader::event(row, &name)?.offset != expected {
+                return Err(StoreError::Corrupt(format!(
+                    "stream {name:?} has no event {expected}"
+                )));
+            }
+            expected = expected.next();
+        }
+    }
+    Ok(())
+}
+
+fn read_epoch(connection: &Connection) -> Result<Epoch, StoreError> {
+    let epoch = connection.query_row("SELECT epoch FROM log WHERE id = 1", [], |row| {
+        row.get::<_, String>(0)
+    });
+    Epoch::parse(&epoch.map_err(store_error)?)
+        .ok_or_else(|| StoreError::Corrupt("the epoch is not one".to_owned()))
+}
+
+fn write_epoch(connection: &Connection, epoch: Epoch) -> Result<(), StoreError> {
+    let sql = "INSERT OR REPLACE INTO log (id, epoch) VALUES (1, ?1)";
+    connection
+        .execute(sql, [epoch.as_str()])
+        .map(drop)
+        .map_err(store_error)
+}
+
+fn random_epoch() -> Result<Epoch, StoreError> {
+    let mut bytes = [0; 15];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(Epoch::from_random(bytes))
+}
+
+/// Files that did not exist before, to be removed if the database is refused after all.
+struct Litter(Vec<PathBuf>);
+
+impl Litter {
+    /// Notes what is not there.
+    fn before(path: &Path) -> Self {
+        let files = ["", "-journal", "-wal", "-shm", "-lock"].map(|suffix| beside(path, suffix));
+        Self(files.into_iter().filter(|file| !file.exists()).collect())
+    }
+
+    fn remove(&self) {
+        for file in &self.0 {
+            // If it cannot be removed it was not made.
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+fn lock_refused(path: &Path, error: &LockError) -> OpenError {
+    match error {
+        LockError::Held => OpenError::Held {
+            path: path.to_owned(),
+        },
+        LockError::Failed(error) if error.kind() == ErrorKind::PermissionDenied => {
+            OpenError::NotWritable {
+                path: path.parent().unwrap_or(path).to_owned(),
+            }
+        }
+        LockError::Failed(error) => OpenError::from_io(path, error),
+    }
+}
+
+fn refused(path: &Path, error: StoreError) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        StoreError::Busy => OpenError::Held { path },
+        StoreError::Corrupt(what) => OpenError::Corrupt { path, what },
+        StoreError::Unavailable(reason) => OpenError::Unavailable { path, reason },
+        StoreError::Closed => OpenError::Unavailable {
+            path,
+            reason: StoreError::Closed.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(connection: &Connection) -> u32 {
+        connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .expect("a version")
+    }
+
+    #[test]
+    fn a_database_is_brought_from_any_version_to_the_newest() {
+        let steps = [
+            "CREATE TABLE a (x)",
+            "ALTER TABLE a ADD COLUMN y",
+            "CREATE INDEX a_y ON a (y)",
+        ];
+        for from in 0..=3 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("a.db");
+            let mut connection = Connection::open(&path).expect("a database");
+            run_migrations(&connection, 0, &steps[..from as usize]).expect("the older schema");
+            connection
+                .pragma_update(None, "journal_mode", "WAL")
+                .expect("as it is used");
+            migrate(&mut connection, from, &steps).expect("the newest schema");
+            assert_eq!(version(&connection), 3);
+            connection
+                .execute("INSERT INTO a (x, y) VALUES (1, 2)", [])
+                .expect("the newest columns");
+            // The header alone tells it, with nothing in a write-ahead log.
+            let bytes = fs::read(&path).expect("the file");
+            assert_eq!(header::inspect(&bytes, 0), Found::Ours(3));
+        }
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_old_schema() {
+        let mut connection = Connection::open_in_memory().expect("a database");
+        run_migrations(&connection, 0, &["CREATE TABLE a (x)"]).expect("the older schema");
+        let steps = [
+            "CREATE TABLE a (x)",
+            "CREATE TABLE b (x)",
+            "CREATE TABLE a (x)",
+        ];
+        let failed = transact(&mut connection, |connection| {
+            run_migrations(connection, 1, &steps)
+        });
+        assert!(failed.is_err());
+        assert_eq!(version(&connection), 1);
+        assert!(connection.prepare("SELECT x FROM b").is_err());
+    }
+}

@@ -13,7 +13,7 @@
 //     const outbox = new Outbox({
 //       store: await openOutboxStore("my-outbox"),
 //       link: socketLink(socket, "chat message"),
-//       locks: navigator.locks, // one tab at a time sends
+//       locks: navigator.locks, // one tab at a time sends: one that has a connection
 //       channel: new BroadcastChannel("my-outbox"), // the others tell it that there is work
 //       onEntries: (entries) => show(entries), // what waits, and what was refused and why
 //     });
@@ -59,8 +59,8 @@ export interface Link {
   readonly connected: boolean;
   /** Must settle: with the server's answer, or by rejecting when none came. */
   send(entry: Entry): Promise<unknown>;
-  /** Calls back at each new connection, until the returned function is called. */
-  onConnect(listener: () => void): () => void;
+  /** Calls back whenever `connected` may have changed, until the returned function is called. */
+  onChange(listener: () => void): () => void;
 }
 
 /** The part of `navigator.locks` that is used. */
@@ -123,7 +123,7 @@ export class Outbox {
   readonly #line = new Bell();
   readonly #stop = new AbortController();
   readonly #ended: Promise<void>;
-  readonly #offConnect: () => void;
+  readonly #offChange: () => void;
   // Final answers that the store does not know yet; the next message is sent when it does.
   readonly #settled = new Map<string, Verdict>();
   #count = 0;
@@ -133,7 +133,7 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#sender = (options.newId ?? randomId)();
-    this.#offConnect = options.link.onConnect(() => {
+    this.#offChange = options.link.onChange(() => {
       this.#line.ring();
       this.#work.ring();
     });
@@ -175,35 +175,49 @@ export class Outbox {
   /** Stops sending, waits for the answer in flight and passes the ownership on. */
   async close(): Promise<void> {
     this.#stop.abort();
-    this.#offConnect();
+    this.#offChange();
     this.#line.ring();
     this.#work.ring();
     await this.#ended;
     this.#options.channel?.close();
   }
 
-  /** Waits for the ownership, then sends until closed. */
+  /** While there is a connection: waits for the ownership, then sends until the connection is gone. */
   async #own(): Promise<void> {
-    const { locks, lockName = "outbox" } = this.#options;
-    if (!locks) return this.#run();
-    try {
-      await locks.request(lockName, { signal: this.#stop.signal }, () => this.#run());
-    } catch (error) {
-      // Closing while waiting for the lock rejects the request; that is its ordinary end.
-      if (!this.#stop.signal.aborted) this.#options.onTrouble?.(error);
+    const { link, lockName = "outbox" } = this.#options;
+    const { signal } = this.#stop;
+    let { locks } = this.#options;
+    while (!signal.aborted) {
+      this.#work.clear();
+      if (!link.connected) {
+        // Another tab may have a connection: what waits should not have to wait for ours.
+        await this.#work.wait();
+      } else if (!locks) {
+        await this.#run();
+      } else {
+        try {
+          await locks.request(lockName, { signal }, () => this.#run());
+        } catch (error) {
+          // Closing while waiting for the lock rejects the request; that is its ordinary end.
+          if (signal.aborted) return;
+          this.#options.onTrouble?.(error);
+          locks = undefined;
+        }
+      }
     }
   }
 
   async #run(): Promise<void> {
+    const { link } = this.#options;
     let tries = 0;
-    while (!this.#stop.signal.aborted) {
+    while (link.connected && !this.#stop.signal.aborted) {
       let verdict: Verdict;
       this.#work.clear();
       this.#line.clear();
       try {
-        if (this.#options.link.connected) await this.#settle();
-        const entry = this.#options.link.connected ? await this.#next() : undefined;
-        if (this.#stop.signal.aborted) return;
+        await this.#settle();
+        const entry = await this.#next();
+        if (!link.connected || this.#stop.signal.aborted) return;
         if (!entry) {
           await this.#work.wait();
           continue;
@@ -216,15 +230,9 @@ export class Outbox {
         this.#options.onTrouble?.(error);
         verdict = { kind: "later", error: "storage", message: String(error) };
       }
-      if (verdict.kind !== "later") {
-        tries = 0;
-      } else if (this.#options.link.connected) {
-        tries += 1;
-        if (await this.#pause(tries)) tries = 0;
-      } else {
-        // The connection went away under the message. That says nothing about the message.
-        tries = 0;
-      }
+      // Had the connection gone away under the message, that would say nothing about the message.
+      tries = verdict.kind === "later" && link.connected ? tries + 1 : 0;
+      if (tries > 0 && (await this.#pause(tries))) tries = 0;
     }
   }
 
@@ -257,7 +265,7 @@ export class Outbox {
     }
   }
 
-  /** Waits before the next try. Answers true if a new connection cut the waiting short. */
+  /** Waits before the next try. Answers true if a change of the connection cut the waiting short. */
   async #pause(tries: number): Promise<boolean> {
     const { pauseMin = 500, pauseMax = 15_000, random = Math.random } = this.#options;
     const whole = Math.min(pauseMax, pauseMin * 2 ** Math.min(tries - 1, 20));
@@ -265,8 +273,8 @@ export class Outbox {
     const elapsed = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), whole * (0.5 + random() / 2));
     });
-    const connected = this.#line.wait().then(() => true as const);
-    return Promise.race([elapsed, connected]).finally(() => clearTimeout(timer));
+    const changed = this.#line.wait().then(() => true as const);
+    return Promise.race([elapsed, changed]).finally(() => clearTimeout(timer));
   }
 
   #entry(content: string): Entry {
@@ -310,9 +318,13 @@ export function socketLink(socket: SocketLike, event: string, timeout = 10_000):
       return socket.connected;
     },
     send: (entry) => socket.timeout(timeout).emitWithAck(event, entry.content, entry.key),
-    onConnect(listener) {
+    onChange(listener) {
       socket.on("connect", listener);
-      return () => socket.off("connect", listener);
+      socket.on("disconnect", listener);
+      return () => {
+        socket.off("connect", listener);
+        socket.off("disconnect", listener);
+      };
     },
   };
 }
@@ -321,8 +333,8 @@ export function socketLink(socket: SocketLike, event: string, timeout = 10_000):
 export interface SocketLike {
   readonly connected: boolean;
   timeout(milliseconds: number): { emitWithAck(event: string, ...args: unknown[]): Promise<unknown> };
-  on(event: "connect", listener: () => void): unknown;
-  off(event: "connect", listener: () => void): unknown;
+  on(event: "connect" | "disconnect", listener: () => void): unknown;
+  off(event: "connect" | "disconnect", listener: () => void): unknown;
 }
 
 /** What the server's answer means. */

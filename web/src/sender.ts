@@ -114,16 +114,16 @@ class Gate implements Link {
   set(open: boolean): void {
     if (this.#open === open) return;
     this.#open = open;
-    if (open) for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) listener();
   }
 
   send(entry: Entry): Promise<unknown> {
     return this.#link.send(entry);
   }
 
-  onConnect(listener: () => void): () => void {
+  onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
-    const off = this.#link.onConnect(listener);
+    const off = this.#link.onChange(listener);
     return () => {
       this.#listeners.delete(listener);
       off();

@@ -203,6 +203,64 @@ test("only_the_owner_sends_and_the_ownership_passes_on", async () => {
   expect(locks.mostAtOnce).toBe(1);
 });
 
+test("a_tab_without_a_connection_lets_another_one_send", async () => {
+  const locks = new FakeLocks();
+  const store = new MemoryStore();
+  const hub = new Hub();
+  const first = setUp({ store, locks, channel: hub.join() });
+  const second = setUp({ store, locks, channel: hub.join() });
+  await settle();
+  await second.outbox.add("a");
+  await second.outbox.add("b");
+  await settle();
+  first.server.disconnect();
+  await settle();
+  await second.server.answer(stored(1));
+  // The first is back, and waits its turn.
+  first.server.connect();
+  await settle();
+  expect(first.server.sent()).toEqual(["a"]);
+  await second.server.answer(stored(2));
+  expect(second.server.sent()).toEqual(["a", "b"]);
+  expect([...first.server.keys()][0]).toBe([...second.server.keys()][0]);
+  expect(locks.mostAtOnce).toBe(1);
+  second.server.disconnect();
+  await second.outbox.add("c");
+  await settle();
+  expect(first.server.sent()).toEqual(["a", "c"]);
+});
+
+test("an_owner_that_is_idle_or_pausing_lets_go_when_its_connection_does", async () => {
+  for (const busy of [false, true]) {
+    const locks = new FakeLocks();
+    const store = new MemoryStore();
+    const first = setUp({ store, locks });
+    const second = setUp({ store, locks });
+    await settle();
+    if (busy) {
+      await first.outbox.add("a");
+      await settle();
+      await first.server.answer({ error: "busy" });
+    }
+    first.server.disconnect();
+    await settle();
+    if (!busy) await second.outbox.add("a");
+    await settle();
+    expect(second.server.sent()).toEqual(["a"]);
+    expect(locks.mostAtOnce).toBe(1);
+  }
+});
+
+test("without_a_lock_that_works_the_outbox_still_sends", async () => {
+  const troubles: unknown[] = [];
+  const locks = { request: async () => Promise.reject(new Error("not in this document")) };
+  const { outbox, server } = setUp({ locks, onTrouble: (error) => troubles.push(error) });
+  await outbox.add("a");
+  await settle();
+  expect(server.sent()).toEqual(["a"]);
+  expect(troubles.length).toBe(1);
+});
+
 test("every_tab_hears_the_entries_and_the_outcomes", async () => {
   const locks = new FakeLocks();
   const store = new MemoryStore();
@@ -273,7 +331,7 @@ test.each(["before", "after"] as const)("a_crash_%s_any_step_loses_nothing_and_s
     await settle();
     if (crash.happened) crashes += 1;
 
-    new Outbox({ store: disk, link: { connected: true, send: serve, onConnect: () => () => {} } });
+    new Outbox({ store: disk, link: { connected: true, send: serve, onChange: () => () => {} } });
     await settle();
     const contents = [...rows.values()];
     expect(contents, `crash ${when} step ${n}`).toEqual(["a", "b", "c"].slice(0, contents.length));
@@ -296,18 +354,18 @@ test("answers_are_judged_as_the_contract_says", () => {
 
 test("a_link_over_the_official_client_emits_content_key_and_awaits_the_ack", async () => {
   const calls: unknown[] = [];
-  const listeners = new Set<() => void>();
+  const listeners = new Map<string, () => void>();
   const socket = {
     connected: true,
     timeout: (ms: number) => ({
       emitWithAck: async (...args: unknown[]) => (calls.push([ms, ...args]), "answer"),
     }),
-    on: (_: "connect", listener: () => void) => listeners.add(listener),
-    off: (_: "connect", listener: () => void) => listeners.delete(listener),
+    on: (event: string, listener: () => void) => listeners.set(event, listener),
+    off: (event: string) => listeners.delete(event),
   };
   const link = socketLink(socket, "chat message", 5_000);
-  const off = link.onConnect(() => {});
-  expect(listeners.size).toBe(1);
+  const off = link.onChange(() => {});
+  expect([...listeners.keys()]).toEqual(["connect", "disconnect"]);
   off();
   expect(listeners.size).toBe(0);
   expect(await link.send({ key: "k-1", content: "hi", at: 0 })).toBe("answer");
@@ -341,7 +399,7 @@ class FakeServer implements Link {
     });
   }
 
-  onConnect(listener: () => void): () => void {
+  onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -354,6 +412,7 @@ class FakeServer implements Link {
   disconnect(): void {
     this.connected = false;
     for (const { reject } of this.waiting.splice(0)) reject(new Error("socket has been disconnected"));
+    for (const listener of this.#listeners) listener();
   }
 
   async answer(answer: unknown): Promise<void> {
@@ -436,6 +495,6 @@ class Crash {
   }
 
   link(serve: (entry: Entry) => Promise<unknown>): Link {
-    return { connected: true, send: (entry) => this.#step(() => serve(entry)), onConnect: () => () => {} };
+    return { connected: true, send: (entry) => this.#step(() => serve(entry)), onChange: () => () => {} };
   }
 }

@@ -49,7 +49,7 @@ export class Composer {
 
   #say(words: string): void {
     setText(byId("feedback"), words);
-    this.#input.toggleAttribute("aria-invalid", words !== "");
+    this.#input.setAttribute("aria-invalid", String(words !== ""));
   }
 
   #measure(): void {

@@ -41,7 +41,8 @@ async function page(event: FetchEvent): Promise<Response> {
 async function keep(answer: Response): Promise<void> {
   if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
   const html = await answer.clone().text();
-  const files = [...html.matchAll(/(?:src|href)="(\.\/[^"]+)"/g)].map(([, file]) => new URL(file!, location.href).href);
+  const named = [...html.matchAll(/(?:src|href)="(\.\/[^"]+)"/g)].map(([, file]) => new URL(file!, location.href).href);
+  const files = [...new Set(named)];
   const cache = await caches.open(CACHE);
   const kept = (await cache.keys()).map((request) => request.url);
   await cache.addAll(files.filter((file) => !kept.includes(file)));

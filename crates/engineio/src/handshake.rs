@@ -93,11 +93,10 @@ impl Query {
         let mut transport = Err(HandshakeError::UnknownTransport);
         let mut is_protocol_4 = false;
         let mut sid = None;
-        for pair in query.split('&') {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match key {
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
                 "transport" => {
-                    transport = match value {
+                    transport = match &*value {
                         "polling" if config.polling => Ok(Transport::Polling),
                         "websocket" if config.websocket => Ok(Transport::WebSocket),
                         _ => Err(HandshakeError::UnknownTransport),
@@ -105,7 +104,7 @@ impl Query {
                 }
                 "EIO" => is_protocol_4 = value == "4",
                 "sid" if value.is_empty() => sid = None,
-                "sid" => sid = Some(parse_sid(value)),
+                "sid" => sid = Some(value.parse().map_err(|_| HandshakeError::UnknownSid)),
                 _ => {}
             }
         }
@@ -115,28 +114,6 @@ impl Query {
             sid,
         })
     }
-}
-
-/// Ids are made of characters that need no escape, but an escaped one names the same session.
-fn parse_sid(value: &str) -> Result<Sid, HandshakeError> {
-    let mut text = [0; 20];
-    let mut length = 0;
-    let mut bytes = value.bytes();
-    while let Some(byte) = bytes.next() {
-        let byte = if byte == b'%' {
-            let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-            let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
-                return Err(HandshakeError::UnknownSid);
-            };
-            (high * 16 + low) as u8
-        } else {
-            byte
-        };
-        *text.get_mut(length).ok_or(HandshakeError::UnknownSid)? = byte;
-        length += 1;
-    }
-    let text = std::str::from_utf8(&text[..length]).map_err(|_| HandshakeError::UnknownSid)?;
-    text.parse().map_err(|_| HandshakeError::UnknownSid)
 }
 
 /// The open packet: the session's id, what it may upgrade to, and what the client must know of the heartbeat.
@@ -183,7 +160,7 @@ mod tests {
             Ok(expected)
         );
         assert_eq!(
-            parse("EIO=4&transport=websocket&sid=%61bcdefghijklmnopqrst"),
+            parse("E%49O=%34&transport=w%65bsocket&sid=%61bcdefghijklmnopqrst"),
             Ok(expected)
         );
     }

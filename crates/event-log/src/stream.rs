@@ -205,9 +205,6 @@ impl<F: Frame> Stream<F> {
 impl<F: Frame> Member<F> {
     /// Offers the frames after `base` that this member does not have. `Full` also stands for being too far behind.
     fn walk(&mut self, base: Offset, frames: &[F]) -> Advance {
-        if self.ticket.is_over() {
-            return Advance::Over;
-        }
         let Some(have) = self.cursor.0.checked_sub(base.0) else {
             return Advance::Full;
         };
@@ -215,12 +212,20 @@ impl<F: Frame> Member<F> {
             .ok()
             .and_then(|have| frames.get(have..));
         for frame in new.unwrap_or_default() {
+            if self.ticket.is_over() {
+                return Advance::Over;
+            }
             let advance = self.offer(frame);
             if advance != Advance::Moved {
                 return advance;
             }
         }
-        Advance::Moved
+        // Also without a frame: this is how a member that left during another walk is swept out.
+        if self.ticket.is_over() {
+            Advance::Over
+        } else {
+            Advance::Moved
+        }
     }
 
     /// Offers the frame of the event after the cursor: the only place where anything is delivered.

@@ -10,7 +10,8 @@ use crate::{Frame, Resync};
 
 /// A subscriber's place in a stream. Dropping it ends the subscription and cancels a replay in flight.
 ///
-/// An event may still be offered while the drop runs, and none after it, but for a walk that runs at this moment.
+/// The drop waits for nobody, so an offer that another thread is making at this moment may still be taken:
+/// who subscribes again begins with a sink of its own.
 #[must_use = "a subscription ends when it is dropped"]
 pub struct Subscription {
     ticket: Arc<Ticket>,

@@ -2,8 +2,7 @@
 //! it: it is handed packets and the time, and hands back requests, frames, events and the next deadline.
 //!
 //! It does what the official `engine.io-client` 6 does, and is the base of a client: such a client adds the requests,
-//! the WebSocket, the clock and a limit to the time the handshake may take. Reconnecting is not its business; a new
-//! connection is a new `ClientSession`.
+//! the WebSocket and the clock. Reconnecting is not its business; a new connection is a new `ClientSession`.
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +32,8 @@ pub struct ClientConfig {
     pub transport: Transport,
     /// Whether to move to WebSocket if the server offers that. Default: `true`.
     pub upgrade: bool,
+    /// How long the handshake may take. Default: 20 s, as the official Socket.IO client.
+    pub open_timeout: Duration,
     /// The bytes that may wait to be sent, each packet counted with 64 bytes on top. A single larger message is taken
     /// when nothing waits. Default: 2,000,000.
     pub max_buffered_bytes: usize,
@@ -43,6 +44,7 @@ impl Default for ClientConfig {
         Self {
             transport: Transport::Polling,
             upgrade: true,
+            open_timeout: Duration::from_secs(20),
             max_buffered_bytes: 2_000_000,
         }
     }
@@ -83,7 +85,7 @@ pub struct ClientSession {
     get: Slot,
     post: Slot,
     handshake: Option<Handshake>,
-    /// When the next ping is overdue.
+    /// When the handshake, or else the next ping, is overdue.
     deadline: Option<Instant>,
     /// One is enough, however many pings the server sends.
     is_pong_due: bool,
@@ -179,7 +181,7 @@ struct Handshake {
 
 impl ClientSession {
     /// A session that is about to shake hands: [`poll_transmit`](Self::poll_transmit) says how.
-    pub fn new(config: ClientConfig) -> Self {
+    pub fn new(now: Instant, config: ClientConfig) -> Self {
         Self {
             state: State::Opening,
             transport: config.transport,
@@ -187,12 +189,12 @@ impl ClientSession {
                 Transport::Polling => WebSocket::None,
                 Transport::WebSocket => WebSocket::Wanted,
             },
+            deadline: now.checked_add(config.open_timeout),
             config,
             is_websocket_blocked: false,
             get: Slot::Idle,
             post: Slot::Idle,
             handshake: None,
-            deadline: None,
             is_pong_due: false,
             is_farewell_due: false,
             outbox: Outbox::default(),
@@ -262,10 +264,14 @@ impl ClientSession {
 
     /// The time has come that [`poll_timeout`](Self::poll_timeout) named. Being early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.end(CloseReason::PingTimeout);
-            self.is_farewell_due = self.transport == Transport::Polling && self.post == Slot::Idle;
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return;
         }
+        if self.state == State::Opening {
+            return self.end(CloseReason::TransportError);
+        }
+        self.end(CloseReason::PingTimeout);
+        self.is_farewell_due = self.transport == Transport::Polling && self.post == Slot::Idle;
     }
 
     // What the application wants.

@@ -25,7 +25,7 @@ impl Bench {
         let now = Instant::now();
         Self {
             now,
-            session: ClientSession::new(config),
+            session: ClientSession::new(now, config),
         }
     }
 
@@ -207,6 +207,17 @@ fn anything_but_an_open_packet_fails_the_handshake() {
         bench.receive(Polling, packet);
         bench.assert_closed(CloseReason::TransportError);
     }
+}
+
+#[test]
+fn a_handshake_that_takes_too_long_fails() {
+    let mut bench = Bench::new(ClientConfig::default());
+    bench.transmit();
+    bench.wait(20 * SECOND - Duration::from_millis(1));
+    assert_eq!(bench.events(), []);
+    bench.wait(Duration::from_millis(1));
+    assert_eq!(bench.transmit(), []);
+    bench.assert_closed(CloseReason::TransportError);
 }
 
 #[test]

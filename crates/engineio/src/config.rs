@@ -60,6 +60,8 @@ pub struct Config {
     pub write_deadline: Duration,
     /// The read buffer of a WebSocket, in bytes: most of what an idle connection costs. Default: 2 KiB.
     pub ws_read_buffer: usize,
+    /// The frames one WebSocket message may come in, reckoned by the bytes that their heads take. Default: 1,024.
+    pub ws_max_fragments: usize,
     /// How many bytes a WebSocket gathers before it writes. Default: 16 KiB.
     pub ws_write_buffer: usize,
 }
@@ -88,6 +90,7 @@ impl Default for Config {
             body_read_timeout: Duration::from_secs(10),
             write_deadline: Duration::from_secs(10),
             ws_read_buffer: 2 * 1024,
+            ws_max_fragments: 1_024,
             ws_write_buffer: 16 * 1024,
         }
     }

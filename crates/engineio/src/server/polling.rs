@@ -17,7 +17,7 @@ use super::{
     service::{Body, plain},
 };
 use crate::{
-    error::CloseReason,
+    error::{CloseReason, DecodeError},
     handshake::{HandshakeError, Transport},
     payload,
     session::{RequestRefused, Transmit, Wire},
@@ -107,7 +107,11 @@ where
         if count % PACKETS_PER_TURN == PACKETS_PER_TURN - 1 {
             tokio::task::yield_now().await;
         }
+        let has_too_many = matches!(packet, Err(DecodeError::TooManyPackets));
         let is_paused = link.receive(Wire::Polling, packet);
+        if has_too_many {
+            return Ok(plain(StatusCode::BAD_REQUEST, ""));
+        }
         if is_paused {
             link.reading().await;
         }

@@ -34,6 +34,9 @@ use crate::{
 /// How many messages are read before other tasks get their turn.
 const READ_BUDGET: usize = 64;
 
+/// RFC 6455, section 5.2: two bytes, a long length and the mask.
+const LARGEST_FRAME_HEAD: usize = 14;
+
 thread_local! {
     /// The batch between the session and the socket: filled and emptied within one poll, so one a thread is enough.
     static BATCH: Cell<Vec<Frame>> = const { Cell::new(Vec::new()) };
@@ -51,6 +54,8 @@ pub(super) struct Driver<H: Handler> {
     is_unflushed: bool,
     /// Reading was left off because the application has paused it.
     is_paused: bool,
+    /// The bytes that had been read when the last message was complete.
+    read_before: u64,
     stall: Option<Stall>,
 }
 
@@ -80,6 +85,7 @@ impl<H: Handler> Driver<H> {
             is_closing: false,
             is_unflushed: false,
             is_paused: false,
+            read_before: 0,
             stall: None,
         }
     }
@@ -107,7 +113,7 @@ impl<H: Handler> Driver<H> {
         }
         for _ in 0..READ_BUDGET {
             let message = match Pin::new(&mut self.stream).poll_next(context) {
-                Poll::Pending => return ControlFlow::Continue(()),
+                Poll::Pending => return self.check_fragments(),
                 Poll::Ready(Some(Ok(message))) => message,
                 Poll::Ready(Some(Err(error))) => return ControlFlow::Break(self.fail(&error)),
                 Poll::Ready(None) => {
@@ -125,13 +131,25 @@ impl<H: Handler> Driver<H> {
                 }
                 WsMessage::Pong(_) | WsMessage::Frame(_) => continue,
             };
+            self.read_before = self.stream.get_ref().read();
             self.is_paused = self.link.receive(self.wire, packet);
             if self.is_paused {
                 return ControlFlow::Continue(());
             }
         }
         context.waker().wake_by_ref();
-        ControlFlow::Continue(())
+        self.check_fragments()
+    }
+
+    /// The WebSocket layer bounds the size of a message, and not the number of frames it is made of.
+    fn check_fragments(&self) -> ControlFlow<End> {
+        let config = self.link.engine().config();
+        let most = config.max_payload + config.ws_max_fragments * LARGEST_FRAME_HEAD;
+        if self.stream.get_ref().read() - self.read_before <= most as u64 {
+            return ControlFlow::Continue(());
+        }
+        self.transport_closed(CloseReason::TransportError);
+        ControlFlow::Break(End::Broken(CloseCode::Policy))
     }
 
     /// Feeds the socket with what the session has, as long as it takes it.

@@ -1,4 +1,5 @@
-//! `Progress`: a stream that counts the bytes its peer has taken, so that a slow one is told from a stuck one.
+//! `Progress`: a stream that counts its bytes each way, so that a slow peer is told from a stuck one, and a long
+//! message from one without end.
 
 use std::{
     io,
@@ -10,12 +11,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) struct Progress<S> {
     stream: S,
+    read: u64,
     written: u64,
 }
 
 impl<S> Progress<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, written: 0 }
+        Self {
+            stream,
+            read: 0,
+            written: 0,
+        }
+    }
+
+    /// The bytes that were read so far.
+    pub(super) fn read(&self) -> u64 {
+        self.read
     }
 
     /// The bytes that were written so far.
@@ -30,7 +41,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Progress<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        self.read += (buffer.filled().len() - before) as u64;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -41,6 +41,8 @@ pub struct World {
     sequence: u64,
     /// What was cut: nothing of it arrives any more but the news.
     cut: HashSet<Id>,
+    /// Nothing of these arrives any more, and nobody hears of that.
+    silent: HashSet<Id>,
     server: Server,
     client: Client,
     seen: Seen,
@@ -112,6 +114,7 @@ impl World {
             wire: BTreeMap::new(),
             sequence: 0,
             cut: HashSet::new(),
+            silent: HashSet::new(),
             server: Server::default(),
             client: Client {
                 session: ClientSession::new(start, client_config.clone()),
@@ -265,8 +268,7 @@ impl World {
         if !ids.is_empty() {
             let id = ids[self.rng.below(ids.len() as u64) as usize];
             if self.rng.chance(200) {
-                // Nothing of it arrives any more, and nobody hears of that.
-                self.cut.insert(id);
+                self.silent.insert(id);
             } else {
                 self.cut(id);
             }
@@ -360,7 +362,7 @@ impl World {
                 | Arrival::RequestLostAtServer
                 | Arrival::RequestLostAtClient
         );
-        if self.cut.contains(&id) && !is_news {
+        if self.silent.contains(&id) || (self.cut.contains(&id) && !is_news) {
             return;
         }
         self.tell_with(|| format!("{id} {arrival:?}"));
@@ -428,7 +430,7 @@ impl World {
                 && self.server.session.as_ref().is_none_or(Session::is_drained);
             let client = &self.client;
             let mut in_flight = [client.get, client.post, client.socket].into_iter();
-            let is_silent = in_flight.any(|id| id.is_some_and(|id| self.cut.contains(&id)));
+            let is_silent = in_flight.any(|id| id.is_some_and(|id| self.silent.contains(&id)));
             if is_drained && self.wire.is_empty() && !is_silent {
                 return;
             }
@@ -493,11 +495,11 @@ impl World {
                     self.cut(id);
                 }
             }
-            // Silence: nothing arrives any more, and nobody is told.
+            // Silence, in the middle of something.
             _ => {
                 self.server_sends();
                 self.pump();
-                self.cut.extend(0..=self.last_id + 10);
+                self.silent.extend(0..=self.last_id + 10);
                 self.wire.clear();
             }
         }

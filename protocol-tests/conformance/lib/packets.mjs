@@ -3,6 +3,11 @@
 import assert from "node:assert/strict";
 import { SOCKET } from "./sessions.mjs";
 
+/** The payload of a packet with the attachments in their places, however the server has numbered them. */
+export function reconstruct(json, attachments) {
+  return JSON.parse(json, (_key, value) => (value?._placeholder === true ? [...attachments[value.num]] : value));
+}
+
 export class PacketClient {
   /** An Engine.IO session that has joined no namespace. */
   static async open(Carrier, server) {

@@ -51,6 +51,11 @@ export class Wire {
     }
   }
 
+  /** Takes no byte from now on, so that the server's pile up. */
+  stopReading() {
+    this.#socket.pause();
+  }
+
   /** Closes our half only. */
   finish() {
     this.#socket.end();

@@ -13,7 +13,7 @@ const TIMEOUT = 200;
 const options = { pingInterval: INTERVAL, pingTimeout: TIMEOUT };
 
 // The promise is "to tens of milliseconds"; a test machine with two cores may be busy with something else.
-const SLACK = 90;
+const SLACK = 150;
 
 /** The milliseconds since `start` are `ms`, or a little more, never less. */
 function about(start, ms) {

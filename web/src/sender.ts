@@ -74,6 +74,8 @@ export class Sender {
         this.#useMemory = true;
       }
     }
+    // The gate goes by the last reading, which may be older than what was stored last.
+    await this.#durable?.refresh();
     await this.#memory.add(content);
   }
 

@@ -105,6 +105,10 @@ fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
 /// Whose database it is, from its header alone. `None` if there is none yet, else its schema version.
 fn look(path: &Path, application_id: u32) -> Result<Option<u32>, OpenError> {
     let owned = || path.to_owned();
+    // A pipe would be waited for, and a folder cannot be read.
+    if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
+        return Err(OpenError::NotADatabase { path: owned() });
+    }
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

@@ -574,6 +574,29 @@ fn nothing_is_written_while_the_disk_is_almost_full() {
 }
 
 #[test]
+fn a_full_disk_refuses_writing_and_not_reading_until_there_is_room() {
+    let folder = folder();
+    let mut store = open(&folder);
+    store.append(&numbered(1..=3)).expect("stored");
+    let limit = |store: &SqliteStore, pages: i64| {
+        let connection = store.connection.as_ref().expect("connected");
+        let set = connection.pragma_update(None, "max_page_count", pages);
+        set.expect("a limit that stands in for the disk's");
+    };
+    limit(&store, 1);
+    let large = append("large", &"x".repeat(50_000));
+    let refused = store.append(&[append("4", "x"), large.clone()]);
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("full")),
+        "{refused:?}"
+    );
+    assert_eq!(all(&store).len(), 3);
+    limit(&store, 1_000);
+    let outcomes = store.append(&[large]);
+    assert_eq!(outcomes, Ok(vec![Outcome::Stored(Offset(4))]));
+}
+
+#[test]
 fn a_database_locked_from_outside_is_busy_and_then_goes_on() {
     let folder = folder();
     let options = Options {

@@ -511,7 +511,8 @@ impl Session {
                 batch.push(packet::CLOSE);
                 Transmit::Close
             }
-            State::Closing(_) if self.outbox.is_empty() => {
+            // Never behind messages: a client acts on a close packet before it has read what came with it.
+            State::Closing(_) if batch.is_empty() => {
                 batch.push(packet::CLOSE);
                 self.end_closing();
                 Transmit::Close

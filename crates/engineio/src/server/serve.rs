@@ -27,7 +27,24 @@ impl<H: Handler> Engine<H> {
         let not_here = service_fn(|_request: Request<Incoming>| {
             std::future::ready(Ok::<_, Infallible>(plain(StatusCode::NOT_IMPLEMENTED, "")))
         });
-        let service = self.layer().layer(not_here);
+        self.serve_with(listener, self.layer().layer(not_here))
+            .await
+    }
+
+    /// Serves a service on a port, such as this engine's [`layer`](Self::layer) in front of another, with the limits
+    /// of this engine. Returns after [`close`](Self::close), when all connections are gone.
+    pub async fn serve_with<S, B>(&self, listener: TcpListener, service: S) -> io::Result<()>
+    where
+        S: hyper::service::Service<Request<Incoming>, Response = Response<B>>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         serve(listener, service, self.config(), self.closing()).await
     }
 }

@@ -47,6 +47,44 @@ impl Frames {
     }
 }
 
+/// An event without ack, ready for any socket of one namespace. Cheap to clone, and small enough to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPacket(Frames);
+
+impl EventPacket {
+    /// Encodes an event for a namespace.
+    pub fn new<A: Serialize>(namespace: &str, event: &str, args: &A) -> Result<Self, EncodeError> {
+        Ok(Self(Draft::event(event, args)?.frames(namespace, None)))
+    }
+
+    /// The frames on the wire.
+    pub fn frames(&self) -> &Frames {
+        &self.0
+    }
+
+    /// The bytes of all frames.
+    pub fn byte_len(&self) -> usize {
+        self.0.byte_len()
+    }
+
+    /// Whether the packet was made for this namespace.
+    pub fn is_for(&self, namespace: &str) -> bool {
+        let [Frame::Text(text), ..] = self.0.as_slice() else {
+            return false;
+        };
+        let text = str::from_utf8(text).unwrap_or_default();
+        let binary = || {
+            text.strip_prefix("45")?
+                .split_once('-')
+                .map(|(_count, rest)| rest)
+        };
+        let (name, comma) = namespace_parts(namespace);
+        let rest = text.strip_prefix("42").or_else(binary);
+        let rest = rest.and_then(|rest| rest.strip_prefix(name)?.strip_prefix(comma));
+        rest.is_some_and(|rest| rest.starts_with('['))
+    }
+}
+
 /// An event or an answer, serialized, but for its head (namespace, ack id) and its closing bracket.
 ///
 /// ```

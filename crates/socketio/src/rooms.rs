@@ -296,7 +296,7 @@ fn entry_mut<S>(slots: &mut [Option<Entry<S>>], member: Member) -> Option<&mut E
 }
 
 /// The bytes of a room's name.
-const MAX_ROOM_NAME: usize = 255;
+pub const MAX_ROOM_NAME: usize = 255;
 
 /// A table smaller than this is not worth shrinking.
 const MIN_SHRINK: usize = 64;

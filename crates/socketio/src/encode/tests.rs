@@ -166,6 +166,19 @@ fn captured_arguments_are_passed_on_unchanged() {
 }
 
 #[test]
+fn a_kept_packet_knows_its_namespace() {
+    let names = ["/", "/a", "/ab", "/a["];
+    for made in names {
+        let text = EventPacket::new(made, "e", &(1,)).unwrap();
+        let binary = EventPacket::new(made, "e", &(Binary::default(),)).unwrap();
+        for asked in names {
+            assert_eq!(text.is_for(asked), made == asked, "{made} {asked}");
+            assert_eq!(binary.is_for(asked), made == asked, "{made} {asked}");
+        }
+    }
+}
+
+#[test]
 fn captured_arguments_are_all_or_nothing() {
     let result = Draft::event("e", &(Args::default(), 1));
     assert_eq!(result.unwrap_err(), EncodeError::NestedArgs);

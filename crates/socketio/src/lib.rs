@@ -1,22 +1,233 @@
-//! Socket.IO 5 on top of `engineio`: packets, acks, namespaces and rooms.
-
+//! Socket.IO 5 for Rust: events, acknowledgements, namespaces and rooms over WebSocket and HTTP long-polling.
+//!
+//! It speaks with the official JavaScript client and any other client of protocol 5, and is built on `engineio`.
+//!
+//! # A server
+//!
+//! ```no_run
+//! use socketio::{Event, Server, Socket};
+//!
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let io = Server::new();
+//!
+//!     io.of("/")
+//!         .on_connect(async |socket: Socket| println!("{} is here", socket.id()))
+//!         .on("chat message", async |ev: Event, (text,): (String,)| {
+//!             ev.socket.broadcast().emit("chat message", (text,))
+//!         })
+//!         .on_disconnect(async |socket: Socket, why| println!("{} left: {why}", socket.id()));
+//!
+//!     io.serve("0.0.0.0:3000").await
+//! }
+//! ```
+//!
+//! A handler is an async closure or function. It takes the [`Event`] and whatever the arguments are to be parsed into
+//! (see [`args`]): extra arguments are ignored, absent ones are `None`, and a handler whose type they do not fit is not
+//! called. It returns nothing, or a result whose error is logged.
+//!
+//! Handlers of one client *start* in the order in which its events arrive, and run up to their first await before the
+//! next one starts; from there on they run side by side.
+//!
+//! # Acknowledgements
+//!
+//! A client may ask for an answer, and so may the server.
+//!
+//! ```
+//! # use std::{fmt, time::Duration};
+//! # use serde::Deserialize;
+//! # use socketio::{AckError, EmitError, Event, Server, Socket};
+//! # #[derive(Deserialize)]
+//! # struct Note { text: String }
+//! # #[derive(Clone)]
+//! # struct Store;
+//! # impl Store { async fn insert(&self, note: Note) -> Result<u64, AppError> { Ok(note.text.len() as u64) } }
+//! # struct AppError(String);
+//! # impl fmt::Display for AppError { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
+//! # impl From<EmitError> for AppError { fn from(error: EmitError) -> Self { Self(error.to_string()) } }
+//! # fn app(io: &Server, store: Store) {
+//! io.of("/").on("save", async move |ev: Event, (note,): (Note,)| save(&store, ev, note).await);
+//! # }
+//!
+//! // Logic in plain functions, wiring in closures.
+//! async fn save(store: &Store, ev: Event, note: Note) -> Result<(), AppError> {
+//!     let id = store.insert(note).await?;
+//!     ev.ack(("ok", id))?; // a no-op if the client asked for none
+//!     Ok(())
+//! }
+//!
+//! # async fn ask(socket: Socket) -> Result<(), AckError> {
+//! let (answer,): (String,) = socket
+//!     .timeout(Duration::from_secs(5))
+//!     .emit_with_ack("question", ("6 x 7",))
+//!     .await?;
+//! # drop(answer);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Rooms and broadcasts
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use socketio::{AckError, EmitError, Server, Socket};
+//! # const FIVE_SECONDS: Duration = Duration::from_secs(5);
+//! # async fn app(io: &Server, socket: &Socket, name: &str, item: u8, x: u8, y: u8) -> Result<(), Box<dyn std::error::Error>> {
+//! socket.join("general")?;
+//! socket.to("general").emit("joined", (name,))?; // all but me
+//! io.of("/").to("general").except("muted").emit("news", (item,))?; // from anywhere
+//! io.of("/").volatile().emit("cursor", (x, y))?;
+//! let votes: Vec<Result<(u8,), AckError>> =
+//!     io.of("/").to("jury").timeout(FIVE_SECONDS).emit_with_ack("vote", ()).await?;
+//! # drop(votes);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A broadcast is encoded once, and all recipients get packets of a namespace in the same order. What a client gets is
+//! always a prefix of what was emitted to it: one that is too slow is closed, with the reason `slow consumer`, and never
+//! skipped. Only `volatile` events may be dropped. A producer that prefers to wait for slow clients encodes its events by
+//! [`Namespace::encode`], and uses [`Socket::try_emit`] and [`Socket::ready`].
+//!
+//! # Middleware, auth, and data on the socket
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use serde::Deserialize;
+//! # use socketio::{ConnectError, Event, Server, Socket};
+//! # struct User { name: String }
+//! # struct Users;
+//! # impl Users { fn verify(&self, token: &str) -> Option<User> { Some(User { name: token.to_owned() }) } }
+//! # fn app(io: &Server, users: Arc<Users>) {
+//! #[derive(Deserialize)]
+//! struct Login {
+//!     token: String,
+//! }
+//!
+//! io.of("/admin")
+//!     .middleware(async move |socket: Socket, login: Login| {
+//!         let user = users.verify(&login.token).ok_or(ConnectError::new("unauthorized"))?;
+//!         socket.set(user); // the socket carries data, not handlers
+//!         Ok(())
+//!     })
+//!     .on("whoami", async |ev: Event, ()| match ev.socket.data::<User>() {
+//!         Some(user) => ev.ack((&user.name,)),
+//!         None => ev.ack(()),
+//!     });
+//! # }
+//! ```
+//!
+//! # Binary data
+//!
+//! [`Binary`] may stand anywhere in the arguments, in any type, in both directions and in answers. [`Args`] are all
+//! arguments as they came, to be passed on unchanged or parsed later:
+//!
+//! ```
+//! # use bytes::Bytes;
+//! # use serde::{Deserialize, Serialize};
+//! # use socketio::{Args, Binary, Event, Server};
+//! # let io = Server::new();
+//! #[derive(Serialize, Deserialize)]
+//! struct Upload {
+//!     name: String,
+//!     data: Binary,
+//! }
+//!
+//! io.of("/files")
+//!     .on("upload", async |ev: Event, upload: Upload| {
+//!         ev.ack((upload.data.len(),))?;
+//!         ev.socket.broadcast().emit("file", upload)
+//!     })
+//!     .on("echo", async |ev: Event, args: Args| ev.ack(args));
+//! ```
+//!
+//! # In another program
+//!
+//! [`Server::service`] is both a hyper and a tower service, and [`Server::layer`] puts it in front of any other.
+//!
+//! ```
+//! # use axum::{Router, routing::get};
+//! # use hyper::server::conn::http1;
+//! # use hyper_util::rt::TokioIo;
+//! # use socketio::Server;
+//! # use tower_layer::Layer;
+//! # async fn index() -> &'static str { "hello" }
+//! # async fn axum(io: &Server, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+//! // axum
+//! let app = Router::new().route("/", get(index)).route_service("/socket.io/", io.service());
+//! axum::serve(listener, app).await?;
+//! # Ok(())
+//! # }
+//!
+//! # async fn hyper(io: &Server, stream: tokio::net::TcpStream) -> hyper::Result<()> {
+//! // hyper
+//! http1::Builder::new()
+//!     .serve_connection(TokioIo::new(stream), io.service())
+//!     .with_upgrades()
+//!     .await?;
+//! # Ok(())
+//! # }
+//!
+//! # fn layer(io: &Server, inner: Router) {
+//! // in front of any tower service: our path goes to us, the rest passes through
+//! let app = io.layer().layer(inner);
+//! # drop(app);
+//! # }
+//! ```
+//!
+//! Whole programs are in the crate's `examples`.
+//!
+//! # What is promised
+//!
+//! - **Order.** Packets of a namespace reach each client in the order in which they were emitted, attachments with them.
+//! - **At most once.** A packet is delivered once or not at all, and what is lost is at the end: see
+//!   [`Socket::emit_with_ack`] for more.
+//! - **One end.** Each socket that was connected has its disconnect handlers called exactly once, with the official
+//!   reason, after its connect handlers.
+//! - **Bounds.** Whatever a client sends, nothing panics, blocks or grows without a bound; [`Config`] has the bounds.
+//!
+//! # How it is built
+//!
+//! ```text
+//! ┌────────────────────────────────────────────────────────────┐
+//! │ server   Server Namespace Socket Broadcast Adapter         │  tokio: spawn, oneshot, timers
+//! ├────────────────────────────────────────────────────────────┤
+//! │ packet args binary assembler encode acks rooms error       │  pure: no clock, no IO
+//! └────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! The modules in reading order: [`packet`], [`args`], [`binary`], [`assembler`], [`encode`], [`acks`], [`rooms`],
+//! [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone.
 #![forbid(unsafe_code)]
 
-// The protocol, pure: no clock, no IO, no randomness.
-pub mod acks;
-pub mod args;
-pub mod assembler;
-pub mod binary;
-pub mod encode;
-pub mod error;
 pub mod packet;
+
+pub mod args;
+pub mod binary;
+
+pub mod assembler;
+pub mod encode;
+
+pub mod acks;
 pub mod rooms;
+
+pub mod error;
+
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use self::{
     args::Args,
     binary::Binary,
+    encode::EventPacket,
     error::{
         AckError, ArgsError, ConnectError, DecodeError, DisconnectReason, EmitError, EncodeError,
         JoinError, TryEmitError,
     },
+};
+
+#[cfg(feature = "server")]
+pub use self::server::{
+    Answer, Answers, Broadcast, Config, Counters, Emitter, Event, Handshake, IntoRooms, Namespace,
+    Outcome, RemoteSocket, Server, Socket,
 };

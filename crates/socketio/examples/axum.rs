@@ -1,0 +1,42 @@
+//! Socket.IO in an axum router, sharing its state with the other routes: `cargo run --example axum`.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{Router, extract::State, routing::get};
+use socketio::{Args, Event, Server, Socket};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    serve(TcpListener::bind("127.0.0.1:3000").await?).await
+}
+
+/// Serves until the listener fails.
+pub async fn serve(listener: TcpListener) -> io::Result<()> {
+    let echoes = Arc::new(AtomicU64::new(0));
+
+    let io = Server::new();
+    let counter = echoes.clone();
+    io.of("/")
+        .on_connect(async |socket: Socket| socket.emit("welcome", ("from axum",)))
+        .on("echo", async move |ev: Event, args: Args| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            ev.ack(args)
+        });
+
+    let app = Router::new()
+        .route("/", get(index))
+        .route_service("/socket.io/", io.service())
+        .with_state(echoes);
+    axum::serve(listener, app).await
+}
+
+async fn index(State(echoes): State<Arc<AtomicU64>>) -> String {
+    format!("{} echoes so far", echoes.load(Ordering::Relaxed))
+}

@@ -1,0 +1,286 @@
+//! `Adapter`: who carries out broadcasts. `LocalAdapter` knows the sockets and rooms of this process.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    Config,
+    answer::{Pending, Waiter},
+    collector::Collector,
+    lock,
+    socket::Socket,
+};
+use crate::{
+    Args,
+    encode::{Draft, Frames},
+    error::{AckError, JoinError},
+    rooms::{Member, Room, RoomLimits, Rooms, Target},
+};
+
+/// A future of an adapter. It borrows nothing, so that a question may outlive the call.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Carries out what concerns several sockets of a namespace, on one node or on many.
+///
+/// The sockets of this process are the [`LocalAdapter`]'s, which an adapter for several nodes gets when it is made (see
+/// [`AdapterFactory`]): it does there what it also asks of the other nodes. What is asked is asynchronous, since the
+/// answer may come from elsewhere.
+pub trait Adapter: Send + Sync + 'static {
+    /// Emits an event to all sockets of the target.
+    fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool);
+
+    /// Emits an event to all sockets of the target, and gathers their answers until the timeout.
+    fn broadcast_with_ack(
+        &self,
+        event: &Draft,
+        target: &Target,
+        is_volatile: bool,
+        timeout: Duration,
+    ) -> BoxFuture<Vec<Result<Args, AckError>>>;
+
+    /// The sockets of the target.
+    fn fetch_sockets(&self, target: &Target)
+    -> BoxFuture<Result<Vec<SocketDetails>, AdapterError>>;
+
+    /// Lets the sockets of the target join rooms.
+    fn add_sockets(&self, target: &Target, rooms: &[Room]);
+
+    /// Lets the sockets of the target leave rooms.
+    fn del_sockets(&self, target: &Target, rooms: &[Room]);
+
+    /// Disconnects the sockets of the target from the namespace, or closes their connections.
+    fn disconnect_sockets(&self, target: &Target, close: bool);
+}
+
+/// What one node tells another of a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketDetails {
+    /// The socket's id.
+    pub id: String,
+    /// The rooms it is in.
+    pub rooms: Vec<String>,
+}
+
+/// Why an adapter has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AdapterError(pub String);
+
+/// Makes the adapter of each namespace.
+#[derive(Clone)]
+pub struct AdapterFactory(Arc<MakeAdapter>);
+
+type MakeAdapter = dyn Fn(Arc<LocalAdapter>) -> Arc<dyn Adapter> + Send + Sync;
+
+impl AdapterFactory {
+    /// A factory that is given the sockets of this process, namespace by namespace.
+    pub fn new(
+        make: impl Fn(Arc<LocalAdapter>) -> Arc<dyn Adapter> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(make))
+    }
+
+    pub(crate) fn make(&self, local: Arc<LocalAdapter>) -> Arc<dyn Adapter> {
+        (self.0)(local)
+    }
+}
+
+impl fmt::Debug for AdapterFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdapterFactory")
+    }
+}
+
+/// The sockets of one namespace in this process, and their rooms.
+pub struct LocalAdapter {
+    namespace: Room,
+    /// Guards who is there and in which rooms. Held while a packet is queued for all its recipients, so that all of
+    /// them get packets in the same order; the locks of sessions are taken under it, but no user code runs.
+    rooms: Mutex<Rooms<Socket>>,
+    /// One counter for all sockets, so that a broadcast is encoded once even if it wants acks.
+    last_ack_id: AtomicU64,
+    max_ack_responses: usize,
+}
+
+impl LocalAdapter {
+    pub(crate) fn new(namespace: Room, config: &Config) -> Self {
+        let limits = RoomLimits {
+            max_rooms_per_socket: config.max_rooms_per_socket,
+            max_rooms: config.max_rooms,
+        };
+        Self {
+            namespace,
+            rooms: Mutex::new(Rooms::new(limits)),
+            last_ack_id: AtomicU64::new(0),
+            max_ack_responses: config.max_ack_responses,
+        }
+    }
+
+    /// The name of the namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The sockets of a target.
+    pub fn sockets(&self, target: &Target) -> Vec<Socket> {
+        let mut sockets = Vec::new();
+        lock(&self.rooms).select(target, |socket| sockets.push(socket.clone()));
+        sockets
+    }
+
+    /// How many sockets there are.
+    pub fn socket_count(&self) -> usize {
+        lock(&self.rooms).member_count()
+    }
+
+    /// How many rooms there are, not counting those that sockets are in by their id.
+    pub fn room_count(&self) -> usize {
+        lock(&self.rooms).room_count()
+    }
+
+    /// The socket with this id.
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        lock(&self.rooms).get(id).cloned()
+    }
+
+    /// Lets a socket in. Under one lock its client gets the CONNECT reply and the socket becomes a recipient, so that
+    /// nothing comes before the reply and nothing is missed after it. None if the session is over.
+    pub(crate) fn insert(
+        &self,
+        socket: &Socket,
+        joined: Vec<Room>,
+        reply: &Frames,
+    ) -> Option<Member> {
+        let mut rooms = lock(&self.rooms);
+        socket.link().push(reply.as_slice()).ok()?;
+        let member = rooms.insert(socket.room().clone(), socket.clone());
+        for room in joined {
+            if let Err(error) = rooms.join(member, room) {
+                tracing::debug!(id = socket.id(), %error, "room of a middleware not joined");
+            }
+        }
+        socket.set_connected();
+        Some(member)
+    }
+
+    pub(crate) fn remove(&self, member: Member) {
+        let socket = lock(&self.rooms).remove(member);
+        // Not under the lock: the last handle of a socket drops the user's data.
+        drop(socket);
+    }
+
+    pub(crate) fn join(&self, member: Member, room: Room) -> Result<(), JoinError> {
+        lock(&self.rooms).join(member, room)
+    }
+
+    pub(crate) fn leave(&self, member: Member, room: &str) {
+        lock(&self.rooms).leave(member, room);
+    }
+
+    pub(crate) fn rooms_of(&self, member: Member) -> Vec<Room> {
+        lock(&self.rooms).rooms_of(member)
+    }
+
+    pub(crate) fn next_ack_id(&self) -> u64 {
+        self.last_ack_id.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Adapter for LocalAdapter {
+    fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool) {
+        let frames = event.frames(&self.namespace, None);
+        lock(&self.rooms).select(target, |socket| queue(socket, &frames, is_volatile));
+    }
+
+    fn broadcast_with_ack(
+        &self,
+        event: &Draft,
+        target: &Target,
+        is_volatile: bool,
+        timeout: Duration,
+    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
+        let deadline = Instant::now() + timeout;
+        let id = self.next_ack_id();
+        let frames = event.frames(&self.namespace, Some(id));
+        let (collector, all_here) = Collector::new();
+        let mut pending = Pending {
+            sockets: Vec::new(),
+            id,
+        };
+        lock(&self.rooms).select(target, |socket| {
+            if pending.sockets.len() < self.max_ack_responses {
+                let place = collector.expect();
+                match socket.expect_answer(id, Waiter::Many(collector.clone(), place)) {
+                    Ok(()) => pending.sockets.push(socket.clone()),
+                    Err(error) => return collector.fill(place, Err(error)),
+                }
+            }
+            queue(socket, &frames, is_volatile);
+        });
+        collector.seal();
+        Box::pin(async move {
+            // Late answers are of no use to anybody, so the deadline is no error here.
+            let _ = timeout_at(deadline, all_here).await;
+            drop(pending);
+            collector.take()
+        })
+    }
+
+    fn fetch_sockets(
+        &self,
+        target: &Target,
+    ) -> BoxFuture<Result<Vec<SocketDetails>, AdapterError>> {
+        let details = |socket: Socket| SocketDetails {
+            id: socket.id().to_owned(),
+            rooms: socket.rooms(),
+        };
+        let found = self.sockets(target).into_iter().map(details).collect();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn add_sockets(&self, target: &Target, rooms: &[Room]) {
+        for socket in self.sockets(target) {
+            if let Err(error) = socket.join(rooms) {
+                tracing::debug!(id = socket.id(), %error, "room not joined");
+            }
+        }
+    }
+
+    fn del_sockets(&self, target: &Target, rooms: &[Room]) {
+        self.sockets(target)
+            .iter()
+            .for_each(|socket| socket.leave(rooms));
+    }
+
+    fn disconnect_sockets(&self, target: &Target, close: bool) {
+        for socket in self.sockets(target) {
+            if close {
+                socket.close();
+            } else {
+                socket.disconnect();
+            }
+        }
+    }
+}
+
+/// A recipient that is gone needs nothing, and one that is too slow is closed by its session.
+fn queue(socket: &Socket, frames: &Frames, is_volatile: bool) {
+    let queued = if is_volatile {
+        socket.push_volatile(frames)
+    } else {
+        socket.push(frames)
+    };
+    if let Err(error) = queued {
+        tracing::trace!(id = socket.id(), %error, "not queued");
+    }
+}

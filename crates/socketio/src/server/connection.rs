@@ -1,0 +1,370 @@
+//! `Connection`: the sockets of one Engine.IO session, and what becomes of the messages that arrive on it.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use engineio::{CloseReason, Message};
+use tokio::time::Instant;
+
+use super::{
+    Link, connect,
+    counters::count,
+    event::{Event, Reply},
+    flow::Flow,
+    handler::{HandlerName, start},
+    handshake::HandshakeRequest,
+    lock,
+    socket::Socket,
+};
+use crate::{
+    args::ArgsRef,
+    assembler::{Assembled, Assembler},
+    error::{ArgsError, DecodeError, DisconnectReason},
+    packet::{Packet, PacketType},
+    rooms::Room,
+};
+
+/// What Socket.IO keeps for a session.
+pub struct Connection {
+    pub(crate) request: Arc<HandshakeRequest>,
+    pub(crate) flow: Flow,
+    /// Guards which namespaces the client is in. Taken for each message, but hardly ever contended, since messages come
+    /// one by one. The session's lock is taken under it, to say whether anybody is there; nothing is called.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// A client is in one namespace, or a few. Searched from the front.
+    slots: Vec<Slot>,
+    assembler: Assembler,
+    is_closed: bool,
+    /// The events of the running second, if they are bounded.
+    rate: Option<(Instant, u32)>,
+}
+
+struct Slot {
+    namespace: Room,
+    state: SlotState,
+}
+
+enum SlotState {
+    /// The middlewares run, or the connect handlers are being started. No event may come yet.
+    Connecting(Socket),
+    Connected(Socket),
+    /// The server has disconnected the socket. What the client has sent before it knew is ignored.
+    Left,
+}
+
+/// How a client broke the rules, for which its session is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Violation {
+    #[error(transparent)]
+    Packet(#[from] DecodeError),
+    #[error("packet for a namespace that is not connected")]
+    NotConnected,
+    #[error("second connect to a namespace")]
+    AlreadyConnected,
+    #[error("packet that only a server sends")]
+    NotForServer,
+    #[error("too many events per second")]
+    TooManyEvents,
+}
+
+/// Why a client does not get another slot.
+pub(crate) enum NoSlot {
+    Violation(Violation),
+    TooManyNamespaces,
+}
+
+impl From<ArgsError> for Violation {
+    fn from(_: ArgsError) -> Self {
+        Self::Packet(DecodeError::InvalidPayload)
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(request: HandshakeRequest) -> Self {
+        Self {
+            request: Arc::new(request),
+            flow: Flow::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// A message has arrived. Messages come one by one, in order.
+    pub(crate) fn on_message(link: &Arc<Link>, message: &Message) {
+        let connection = link.data();
+        if lock(&connection.state).is_closed {
+            return;
+        }
+        let received = match message {
+            Message::Text(text) => connection.on_text(link, text),
+            Message::Binary(data) => connection.on_binary(link, data),
+        };
+        if let Err(violation) = received {
+            tracing::debug!(sid = %link.sid(), %violation, "session closed by us");
+            count(&link.engine().handler().counters.protocol_errors);
+            lock(&connection.state).is_closed = true;
+            // The reason that the reference gives.
+            link.close(CloseReason::ForcedClose);
+        }
+    }
+
+    /// The session has ended, for whatever reason.
+    pub(crate) fn on_close(&self, reason: DisconnectReason) {
+        let slots = {
+            let mut state = lock(&self.state);
+            state.is_closed = true;
+            state.assembler = Assembler::default();
+            std::mem::take(&mut state.slots)
+        };
+        for slot in slots {
+            if let SlotState::Connecting(socket) | SlotState::Connected(socket) = slot.state {
+                socket.end(reason);
+            }
+        }
+    }
+
+    /// The sockets that are connected.
+    pub(crate) fn sockets(&self) -> Vec<Socket> {
+        let state = lock(&self.state);
+        let sockets = state.slots.iter().filter_map(|slot| match &slot.state {
+            SlotState::Connecting(socket) | SlotState::Connected(socket) => Some(socket.clone()),
+            SlotState::Left => None,
+        });
+        sockets.collect()
+    }
+
+    /// Gives a socket its place; it is not connected before [`admit`](Self::admit).
+    pub(crate) fn attach(&self, socket: Socket, max_namespaces: usize) -> Result<(), NoSlot> {
+        let mut state = lock(&self.state);
+        let slots = &mut state.slots;
+        let place = slots
+            .iter()
+            .position(|slot| *slot.namespace == *socket.namespace());
+        if place.is_some_and(|place| !matches!(slots[place].state, SlotState::Left)) {
+            return Err(NoSlot::Violation(Violation::AlreadyConnected));
+        }
+        let place = match place {
+            Some(place) => place,
+            None if slots.len() < max_namespaces => slots.len(),
+            None => {
+                let left = slots
+                    .iter()
+                    .position(|slot| matches!(slot.state, SlotState::Left));
+                left.ok_or(NoSlot::TooManyNamespaces)?
+            }
+        };
+        let slot = Slot {
+            namespace: socket.namespace().into(),
+            state: SlotState::Connecting(socket),
+        };
+        if place < slots.len() {
+            slots[place] = slot;
+        } else {
+            slots.reserve_exact(1);
+            slots.push(slot);
+        }
+        Ok(())
+    }
+
+    /// The connect handlers of a socket have started: from now on its events are taken.
+    pub(crate) fn admit(&self, socket: &Socket) {
+        let mut state = lock(&self.state);
+        if let Some(slot) = state.slot_of(socket) {
+            slot.state = SlotState::Connected(socket.clone());
+            socket.link().admit();
+        }
+    }
+
+    /// The middlewares have refused a socket. The client may try again.
+    pub(crate) fn refuse(&self, socket: &Socket) {
+        let mut state = lock(&self.state);
+        state.slots.retain(|slot| !slot.holds(socket));
+    }
+
+    /// The server disconnects a socket; the client does not know yet.
+    pub(crate) fn detach(&self, socket: &Socket, link: &Link) {
+        let mut state = lock(&self.state);
+        if let Some(slot) = state.slot_of(socket) {
+            slot.state = SlotState::Left;
+        }
+        state.expect_admission_if_deserted(link);
+    }
+
+    fn on_text(&self, link: &Arc<Link>, text: &Bytes) -> Result<(), Violation> {
+        let text = str::from_utf8(text).map_err(|_| DecodeError::InvalidUtf8)?;
+        let protocol = link.engine().handler();
+        tracing::trace!(sid = %link.sid(), bytes = text.len(), "packet");
+        let packet = Packet::decode(text, &protocol.limits)?;
+        if lock(&self.state).assembler.is_waiting() {
+            return Err(DecodeError::UnexpectedText.into());
+        }
+        match packet.packet_type {
+            PacketType::Connect => connect::begin(link, &packet),
+            PacketType::ConnectError => Err(Violation::NotForServer),
+            PacketType::BinaryEvent | PacketType::BinaryAck => {
+                // Attachments of a namespace that was never joined are not even kept.
+                self.socket_in(packet.namespace)?;
+                let now = Instant::now().into_std();
+                let limits = &protocol.limits;
+                let done = lock(&self.state)
+                    .assembler
+                    .begin(text, &packet, now, limits)?;
+                done.map_or(Ok(()), |done| self.on_assembled(link, &done))
+            }
+            PacketType::Event | PacketType::Ack | PacketType::Disconnect => {
+                self.dispatch(link, &packet, &[])
+            }
+        }
+    }
+
+    fn on_binary(&self, link: &Arc<Link>, data: &Bytes) -> Result<(), Violation> {
+        let now = Instant::now().into_std();
+        let limits = &link.engine().handler().limits;
+        let done = lock(&self.state).assembler.attach(data, now, limits)?;
+        done.map_or(Ok(()), |done| self.on_assembled(link, &done))
+    }
+
+    fn on_assembled(&self, link: &Arc<Link>, done: &Assembled) -> Result<(), Violation> {
+        let packet = Packet::decode(&done.text, &link.engine().handler().limits)?;
+        self.dispatch(link, &packet, &done.attachments)
+    }
+
+    /// A packet for a connected socket, complete with its attachments.
+    fn dispatch(
+        &self,
+        link: &Arc<Link>,
+        packet: &Packet<'_>,
+        attachments: &[Bytes],
+    ) -> Result<(), Violation> {
+        let Some(socket) = self.socket_in(packet.namespace)? else {
+            return Ok(());
+        };
+        let args = ArgsRef::of(packet, attachments);
+        match packet.packet_type {
+            PacketType::Disconnect => {
+                let mut state = lock(&self.state);
+                state.slots.retain(|slot| !slot.holds(&socket));
+                state.expect_admission_if_deserted(link);
+                drop(state);
+                socket.end(DisconnectReason::ClientNamespaceDisconnect);
+                Ok(())
+            }
+            PacketType::Event | PacketType::BinaryEvent => {
+                self.check_rate(link)?;
+                on_event(link, &socket, packet, args)
+            }
+            _ => on_ack(link, &socket, packet.id, args),
+        }
+    }
+
+    /// The connected socket of a namespace, or none if the server has just disconnected it.
+    fn socket_in(&self, namespace: &str) -> Result<Option<Socket>, Violation> {
+        let state = lock(&self.state);
+        let slot = state
+            .slots
+            .iter()
+            .find(|slot| *slot.namespace == *namespace);
+        match slot.map(|slot| &slot.state) {
+            Some(SlotState::Connected(socket)) => Ok(Some(socket.clone())),
+            Some(SlotState::Left) => Ok(None),
+            Some(SlotState::Connecting(_)) | None => Err(Violation::NotConnected),
+        }
+    }
+
+    fn check_rate(&self, link: &Link) -> Result<(), Violation> {
+        let max = link.engine().handler().config.inbound_events_per_s;
+        if max == 0 {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        let (since, events) = state.rate.get_or_insert((now, 0));
+        if now.duration_since(*since).as_secs() >= 1 {
+            (*since, *events) = (now, 0);
+        }
+        *events += 1;
+        if *events > max {
+            Err(Violation::TooManyEvents)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl State {
+    fn slot_of(&mut self, socket: &Socket) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.holds(socket))
+    }
+
+    /// A session without any namespace is closed after a while.
+    fn expect_admission_if_deserted(&self, link: &Link) {
+        let is_empty = self
+            .slots
+            .iter()
+            .all(|slot| matches!(slot.state, SlotState::Left));
+        if is_empty && !self.is_closed {
+            link.expect_admission();
+        }
+    }
+}
+
+impl Slot {
+    fn holds(&self, socket: &Socket) -> bool {
+        match &self.state {
+            SlotState::Connecting(held) | SlotState::Connected(held) => held.is(socket),
+            SlotState::Left => false,
+        }
+    }
+}
+
+fn on_event(
+    link: &Arc<Link>,
+    socket: &Socket,
+    packet: &Packet<'_>,
+    args: ArgsRef<'_>,
+) -> Result<(), Violation> {
+    let handlers = packet.event.as_deref().and_then(|event| {
+        socket
+            .handlers()
+            .events
+            .get_key_value(event)
+            .filter(|_| socket.is_connected())
+    });
+    let Some((name, handlers)) = handlers else {
+        // Nobody looks at the arguments, but they must be JSON all the same.
+        args.validate()?;
+        return Ok(());
+    };
+    let reply = packet.id.map(|id| Arc::new(Reply::new(id)));
+    for handler in handlers {
+        let event = Event::new(socket.clone(), name.clone(), reply.clone());
+        match start(link, HandlerName::Event(name.clone()), || {
+            handler(event, args)
+        }) {
+            Ok(()) => {}
+            Err(ArgsError::Malformed) => return Err(DecodeError::InvalidPayload.into()),
+            Err(ArgsError::Mismatch(error)) => {
+                count(&link.engine().handler().counters.mismatched_arguments);
+                tracing::debug!(event = &**name, error, "handler skipped");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn on_ack(
+    link: &Link,
+    socket: &Socket,
+    id: Option<u64>,
+    args: ArgsRef<'_>,
+) -> Result<(), Violation> {
+    let answer = args.capture()?;
+    if !id.is_some_and(|id| socket.answer(id, answer)) {
+        count(&link.engine().handler().counters.ignored_acks);
+        tracing::debug!(id, "answer that nobody waits for");
+    }
+    Ok(())
+}

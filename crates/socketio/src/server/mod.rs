@@ -1,0 +1,281 @@
+//! The server: a `Server` has namespaces, and is mounted in a hyper, axum or tower program or served alone.
+
+pub mod adapter;
+mod answer;
+mod broadcast;
+mod collector;
+mod config;
+mod connect;
+mod connection;
+mod counters;
+mod event;
+mod flow;
+mod handler;
+mod handshake;
+mod namespace;
+mod phase;
+mod socket;
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use engineio::{CloseReason, Message, Sid, server::Engine};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    net::{TcpListener, ToSocketAddrs},
+    runtime::Handle,
+};
+
+pub use self::{
+    answer::{Answer, Answers},
+    broadcast::{Broadcast, Emitter, IntoRooms, RemoteSocket},
+    config::Config,
+    connection::Connection,
+    counters::Counters,
+    event::Event,
+    handler::Outcome,
+    handshake::Handshake,
+    namespace::Namespace,
+    socket::Socket,
+};
+use self::{counters::LiveCounters, handshake::HandshakeRequest};
+use crate::{
+    error::{DisconnectReason, EmitError},
+    packet::Limits,
+    rooms::Room,
+};
+
+/// A Socket.IO server. Cheap to clone; a clone is the same server.
+///
+/// What it has in common with a [`Namespace`], it does for the main one, `/`.
+#[derive(Clone)]
+pub struct Server {
+    engine: Arc<Engine<Protocol>>,
+    main: Namespace,
+}
+
+/// The server as a service for hyper and tower. Requests of other paths are answered with status 404.
+pub type Service = engineio::server::Service<Protocol>;
+
+/// The server as a tower layer: requests of its path go to it, the others pass through.
+pub type Layer = engineio::server::Layer<Protocol>;
+
+impl Server {
+    /// A server with the reference's defaults.
+    pub fn new() -> Self {
+        Self::with_config(Config::default())
+    }
+
+    /// A server with options.
+    pub fn with_config(config: Config) -> Self {
+        let engine_config = engineio::Config {
+            admission_timeout: Some(config.connect_timeout),
+            ..config.engine.clone()
+        };
+        let config = Arc::new(config);
+        let main = Namespace::new("/".into(), config.clone());
+        let protocol = Protocol {
+            limits: config.limits(),
+            config,
+            namespaces: RwLock::new([("/".into(), main.clone())].into()),
+            runtime: OnceLock::new(),
+            is_closing: AtomicBool::new(false),
+            counters: LiveCounters::default(),
+        };
+        Self {
+            engine: Engine::new(engine_config, protocol),
+            main,
+        }
+    }
+
+    /// The namespace of this name, which is made if there is none. Names begin with a slash; it is added where it is
+    /// missing.
+    pub fn of(&self, name: &str) -> Namespace {
+        let name = format!("/{}", name.strip_prefix('/').unwrap_or(name));
+        let protocol = self.engine.handler();
+        if let Some(namespace) = protocol.namespace(&name) {
+            return namespace;
+        }
+        let name: Room = name.into();
+        // Made before the lock is taken, since the adapter's factory is the user's.
+        let new = Namespace::new(name.clone(), protocol.config.clone());
+        let mut namespaces = write(&protocol.namespaces);
+        namespaces.entry(name).or_insert(new).clone()
+    }
+
+    /// Emits an event to everybody; see [`Broadcast::emit`].
+    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
+        self.main.emit(event, args)
+    }
+
+    /// Emits an event to everybody, and waits for all answers; see [`Broadcast::emit_with_ack`].
+    pub fn emit_with_ack<T>(&self, event: &str, args: impl Serialize) -> Answers<T>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.main.emit_with_ack(event, args)
+    }
+
+    /// A broadcast to rooms.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.main.to(rooms)
+    }
+
+    /// The same as [`to`](Self::to).
+    pub fn in_(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.main.in_(rooms)
+    }
+
+    /// A broadcast to everybody who is not in these rooms.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.main.except(rooms)
+    }
+
+    /// A broadcast that is dropped for each recipient that cannot take it right now.
+    pub fn volatile(&self) -> Broadcast {
+        self.main.volatile()
+    }
+
+    /// A broadcast to sockets of this node only.
+    pub fn local(&self) -> Broadcast {
+        self.main.local()
+    }
+
+    /// A broadcast that waits so long for answers.
+    pub fn timeout(&self, timeout: Duration) -> Broadcast {
+        self.main.timeout(timeout)
+    }
+
+    /// The server as a hyper and tower service: for axum's `route_service`, or for hyper's `serve_connection`, there
+    /// `with_upgrades`.
+    pub fn service(&self) -> Service {
+        self.engine.service()
+    }
+
+    /// The server as a tower layer in front of any other service.
+    pub fn layer(&self) -> Layer {
+        self.engine.layer()
+    }
+
+    /// Serves on an address until [`close`](Self::close) is called.
+    pub async fn serve(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        self.serve_listener(TcpListener::bind(address).await?).await
+    }
+
+    /// Serves connections of a listener until [`close`](Self::close) is called.
+    pub async fn serve_listener(&self, listener: TcpListener) -> io::Result<()> {
+        self.engine.serve(listener).await
+    }
+
+    /// Takes no more sessions from now on; those there are go on. The first step of an orderly stop, whose last is
+    /// [`close`](Self::close).
+    pub fn refuse_sessions(&self) {
+        self.engine.refuse_sessions();
+    }
+
+    /// Ends the server: no new session is taken, every socket is disconnected with the reason `server shutting down`,
+    /// what is queued is sent, and the sessions are closed. Returns when they are gone.
+    ///
+    /// No DISCONNECT is sent, so that clients come back when a server does.
+    pub async fn close(&self) {
+        let protocol = self.engine.handler();
+        protocol.is_closing.store(true, Ordering::SeqCst);
+        self.engine.refuse_sessions();
+        let namespaces: Vec<_> = read(&protocol.namespaces).values().cloned().collect();
+        for namespace in namespaces {
+            for socket in namespace.sockets() {
+                socket.end(DisconnectReason::ServerShuttingDown);
+            }
+        }
+        self.engine.close().await;
+    }
+
+    /// The engine below: its sessions and its options.
+    pub fn engine(&self) -> &Arc<Engine<Protocol>> {
+        &self.engine
+    }
+
+    /// What the server has counted.
+    pub fn counters(&self) -> Counters {
+        self.engine.handler().counters.read()
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("clients", &self.engine.clients_count())
+            .finish()
+    }
+}
+
+/// Socket.IO as the application of an Engine.IO server.
+pub struct Protocol {
+    config: Arc<Config>,
+    limits: Limits,
+    /// Read at each CONNECT, written when a namespace is made.
+    namespaces: RwLock<HashMap<Room, Namespace>>,
+    /// The runtime that the sessions are on, for handlers that are caused by a thread outside of it.
+    runtime: OnceLock<Handle>,
+    is_closing: AtomicBool,
+    counters: LiveCounters,
+}
+
+impl Protocol {
+    fn namespace(&self, name: &str) -> Option<Namespace> {
+        read(&self.namespaces).get(name).cloned()
+    }
+}
+
+impl engineio::server::Handler for Protocol {
+    type Data = Connection;
+
+    fn on_open(&self, _sid: Sid, request: &http::request::Parts) -> Connection {
+        if let Ok(runtime) = Handle::try_current() {
+            self.runtime.get_or_init(|| runtime);
+        }
+        Connection::new(HandshakeRequest::new(request, self.config.keep_handshake))
+    }
+
+    fn on_message(&self, link: &Arc<Link>, message: Message) {
+        Connection::on_message(link, &message);
+    }
+
+    fn on_close(&self, link: &Arc<Link>, reason: CloseReason) {
+        let is_closing = self.is_closing.load(Ordering::SeqCst);
+        link.data().on_close(match reason {
+            CloseReason::ForcedClose if is_closing => DisconnectReason::ServerShuttingDown,
+            reason => DisconnectReason::Transport(reason),
+        });
+    }
+}
+
+/// A session of this server.
+pub(crate) type Link = engineio::server::Link<Protocol>;
+
+/// Locks a mutex whose data stays whole even if a thread has panicked while it held the lock: all that runs under
+/// our locks are plain assignments.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,491 @@
+//! `Socket`: a client in a namespace, as handlers see it.
+
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use engineio::{CloseReason, PushError, Transport};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Link,
+    answer::{Answer, Waiter},
+    broadcast::{Broadcast, Emitter, IntoRooms},
+    flow::Flow,
+    handler::{HandlerName, Handlers, start},
+    handshake::Handshake,
+    lock,
+    namespace::Namespace,
+    phase::{End, Phase},
+};
+use crate::{
+    Args,
+    acks::Acks,
+    encode::{self, Draft, EventPacket, Frames},
+    error::{AckError, DisconnectReason, EmitError, JoinError, TryEmitError},
+    rooms::{Member, Room},
+};
+
+/// A client in one namespace. Cheap to clone; a clone is the same socket.
+///
+/// It stays usable after its end: then it is in no room, and what would send something returns an error.
+#[derive(Clone)]
+pub struct Socket(Arc<Inner>);
+
+struct Inner {
+    id: Room,
+    namespace: Namespace,
+    link: Arc<Link>,
+    handlers: Arc<Handlers>,
+    auth: Option<Arc<str>>,
+    /// Whether emits are taken. Set when the client has its CONNECT reply in the queue, cleared at the end.
+    is_connected: AtomicBool,
+    /// Guards the socket's life. Held for one transition; the namespace's lock is taken under it once, to let the
+    /// socket in. No handler runs under it.
+    phase: Mutex<Phase>,
+    /// Guards who waits for answers. Nothing is called under it.
+    acks: Mutex<Acks<Waiter>>,
+    /// Guards what the application keeps, by its type. Nothing is dropped under it.
+    data: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
+}
+
+impl Socket {
+    pub(crate) fn new(
+        id: Room,
+        namespace: Namespace,
+        link: Arc<Link>,
+        handlers: Arc<Handlers>,
+        auth: Option<Arc<str>>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            id,
+            namespace,
+            link,
+            handlers,
+            auth,
+            is_connected: AtomicBool::new(false),
+            phase: Mutex::new(Phase::Connecting { rooms: Vec::new() }),
+            acks: Mutex::default(),
+            data: Mutex::default(),
+        }))
+    }
+
+    /// The socket's public id. It is also the name of a room that the socket is in from the start.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The name of the socket's namespace.
+    pub fn namespace(&self) -> &str {
+        self.0.namespace.name()
+    }
+
+    /// Whether the socket is connected. In a middleware it is not yet.
+    pub fn is_connected(&self) -> bool {
+        self.0.is_connected.load(Ordering::Acquire)
+    }
+
+    /// How the client connected.
+    pub fn handshake(&self) -> Handshake {
+        Handshake {
+            request: self.0.link.data().request.clone(),
+            auth: self.0.auth.clone(),
+        }
+    }
+
+    /// The transport that carries the client's messages now.
+    pub fn transport(&self) -> Transport {
+        self.0.link.transport()
+    }
+
+    /// Emits an event to the client.
+    ///
+    /// The arguments are a tuple or another sequence; `()` is none, and anything else is one. A lone `Vec` is
+    /// therefore written `(vec,)`.
+    ///
+    /// # Errors
+    ///
+    /// If the arguments cannot be serialized, the event's name is reserved, or the socket is not connected. A client
+    /// that is too slow for its messages is closed, and never skipped.
+    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
+        self.emit_with(event, &args, false)
+    }
+
+    /// Emits an event, and waits for the client's answer for at most
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout).
+    ///
+    /// The event is emitted at once; only the answer is awaited. See [`args`](crate::args) for what `T` may be.
+    pub fn emit_with_ack<T>(&self, event: &str, args: impl Serialize) -> Answer<T>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.ask(event, &args, false, self.ack_timeout())
+    }
+
+    /// Emits a packet made by [`Namespace::encode`] of this socket's namespace, unless that would fill the queue of
+    /// the client above half its bound: for producers that prefer to wait, with [`ready`](Self::ready).
+    pub fn try_emit(&self, packet: &EventPacket) -> Result<(), TryEmitError> {
+        debug_assert!(
+            packet.is_for(self.namespace()),
+            "packet of another namespace"
+        );
+        if !self.is_connected() {
+            return Err(TryEmitError::Closed);
+        }
+        if !self.0.link.has_room(packet.byte_len()) {
+            return Err(TryEmitError::Full);
+        }
+        self.0
+            .link
+            .push(packet.frames().as_slice())
+            .map_err(|_| TryEmitError::Closed)
+    }
+
+    /// Waits until nothing is queued for the client any more, or its session is over. Dropping the future has no
+    /// effect.
+    pub async fn ready(&self) {
+        self.0.link.drained().await;
+    }
+
+    /// An emitter whose events are dropped if the client cannot take them right now.
+    pub fn volatile(&self) -> Emitter {
+        Emitter::new(self.clone()).volatile()
+    }
+
+    /// An emitter that waits so long for answers.
+    pub fn timeout(&self, timeout: Duration) -> Emitter {
+        Emitter::new(self.clone()).timeout(timeout)
+    }
+
+    /// A broadcast to these rooms, but not to this socket.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().to(rooms)
+    }
+
+    /// The same as [`to`](Self::to).
+    pub fn in_(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.to(rooms)
+    }
+
+    /// A broadcast to everybody but this socket and those in these rooms.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().except(rooms)
+    }
+
+    /// A broadcast to everybody in the namespace but this socket.
+    pub fn broadcast(&self) -> Broadcast {
+        Broadcast::new(self.0.namespace.clone()).except(&*self.0.id)
+    }
+
+    /// A broadcast to everybody on this node but this socket.
+    pub fn local(&self) -> Broadcast {
+        self.broadcast().local()
+    }
+
+    /// Joins rooms. They are left when the socket ends, or when the middlewares refuse it.
+    ///
+    /// # Errors
+    ///
+    /// If a bound is reached, or the socket has ended. Rooms before the one in question were joined.
+    pub fn join(&self, rooms: impl IntoRooms) -> Result<(), JoinError> {
+        let max_rooms = self.0.namespace.config().max_rooms_per_socket;
+        for room in rooms.into_rooms() {
+            let member = lock(&self.0.phase).join(room.clone(), max_rooms)?;
+            if let Some(member) = member {
+                self.0.namespace.local_adapter().join(member, room)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves rooms.
+    pub fn leave(&self, rooms: impl IntoRooms) {
+        for room in rooms.into_rooms() {
+            let mut phase = lock(&self.0.phase);
+            if let Phase::Connecting { rooms } = &mut *phase {
+                rooms.retain(|joined| *joined != room);
+            }
+            let member = phase.member();
+            drop(phase);
+            if let Some(member) = member {
+                self.0.namespace.local_adapter().leave(member, &room);
+            }
+        }
+    }
+
+    /// The rooms that the socket is in.
+    pub fn rooms(&self) -> Vec<String> {
+        let phase = lock(&self.0.phase);
+        let rooms = match (&*phase, phase.member()) {
+            (Phase::Connecting { rooms }, _) => rooms.clone(),
+            (_, Some(member)) => {
+                drop(phase);
+                self.0.namespace.local_adapter().rooms_of(member)
+            }
+            (_, None) => Vec::new(),
+        };
+        rooms.iter().map(|room| room.to_string()).collect()
+    }
+
+    /// Keeps a value on the socket. There is one of each type; an earlier one is replaced.
+    pub fn set<T: Send + Sync + 'static>(&self, value: T) {
+        let mut new: Option<Arc<dyn Any + Send + Sync>> = Some(Arc::new(value));
+        let mut data = lock(&self.0.data);
+        match data.iter_mut().find(|(id, _)| *id == TypeId::of::<T>()) {
+            Some((_, old)) => new = new.map(|new| std::mem::replace(old, new)),
+            None => data.extend(new.take().map(|new| (TypeId::of::<T>(), new))),
+        }
+        drop(data);
+        // Only now the old value is dropped, since its type may do anything then.
+        drop(new);
+    }
+
+    /// The value of this type that was kept on the socket.
+    pub fn data<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let data = lock(&self.0.data);
+        let (_, value) = data.iter().find(|(id, _)| *id == TypeId::of::<T>())?;
+        value.clone().downcast().ok()
+    }
+
+    /// Disconnects the socket from its namespace, with the reason `server namespace disconnect`. The client's other
+    /// namespaces stay.
+    pub fn disconnect(&self) {
+        if self.is_connected() {
+            self.end(DisconnectReason::ServerNamespaceDisconnect);
+        }
+    }
+
+    /// Disconnects all sockets of this client, then closes its connection.
+    pub fn close(&self) {
+        let link = &self.0.link;
+        link.data().sockets().iter().for_each(Self::disconnect);
+        link.close(CloseReason::ForcedClose);
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.0.link
+    }
+
+    pub(crate) fn handlers(&self) -> &Arc<Handlers> {
+        &self.0.handlers
+    }
+
+    pub(crate) fn auth(&self) -> Option<&str> {
+        self.0.auth.as_deref()
+    }
+
+    pub(crate) fn room(&self) -> &Room {
+        &self.0.id
+    }
+
+    pub(crate) fn ack_timeout(&self) -> Duration {
+        self.0.namespace.config().ack_timeout
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn emit_with<A: Serialize>(
+        &self,
+        event: &str,
+        args: &A,
+        volatile: bool,
+    ) -> Result<(), EmitError> {
+        let frames = Draft::event(event, args)?.frames(self.namespace(), None);
+        if volatile {
+            self.push_volatile(&frames)
+        } else {
+            self.push(&frames)
+        }
+    }
+
+    pub(crate) fn ask<T, A>(
+        &self,
+        event: &str,
+        args: &A,
+        volatile: bool,
+        timeout: Duration,
+    ) -> Answer<T>
+    where
+        T: DeserializeOwned + Send + 'static,
+        A: Serialize,
+    {
+        let draft = match Draft::event(event, args) {
+            Ok(draft) => draft,
+            Err(error) => return Answer::failed(error.into()),
+        };
+        let id = self.0.namespace.local_adapter().next_ack_id();
+        let (waiter, answer) = Waiter::one();
+        if let Err(error) = self.expect_answer(id, waiter) {
+            return Answer::failed(error);
+        }
+        let frames = draft.frames(self.namespace(), Some(id));
+        let pushed = if volatile {
+            self.push_volatile(&frames)
+        } else {
+            self.push(&frames)
+        };
+        match pushed {
+            Ok(()) => Answer::new(self.clone(), id, answer, timeout),
+            Err(error) => {
+                self.forget_answer(id);
+                Answer::failed(error.into())
+            }
+        }
+    }
+
+    /// Queues a packet for the client.
+    pub(crate) fn push(&self, frames: &Frames) -> Result<(), EmitError> {
+        if !self.is_connected() {
+            return Err(EmitError::NotConnected);
+        }
+        self.0
+            .link
+            .push(frames.as_slice())
+            .map_err(|error| match error {
+                PushError::Closed => EmitError::NotConnected,
+                PushError::Overflow => EmitError::SlowConsumer,
+            })
+    }
+
+    /// Queues a packet if the client can take it now, and drops it otherwise, which is no error.
+    pub(crate) fn push_volatile(&self, frames: &Frames) -> Result<(), EmitError> {
+        if !self.is_connected() {
+            return Err(EmitError::NotConnected);
+        }
+        match self.0.link.push_volatile(frames.as_slice()) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(EmitError::NotConnected),
+        }
+    }
+
+    /// Notes who waits for the answer with this id.
+    pub(crate) fn expect_answer(&self, id: u64, waiter: Waiter) -> Result<(), AckError> {
+        let max = self.0.namespace.config().max_pending_acks;
+        let mut acks = lock(&self.0.acks);
+        // The end of the socket clears the flag before it takes the lock, so nobody is noted after that.
+        if !self.is_connected() {
+            return Err(EmitError::NotConnected.into());
+        }
+        acks.insert(id, waiter, max)
+            .map_err(|_| AckError::TooManyPending)?;
+        drop(acks);
+        Flow::begin_ack(&self.0.link);
+        Ok(())
+    }
+
+    /// An answer has arrived. False if nobody waits for it.
+    pub(crate) fn answer(&self, id: u64, answer: Args) -> bool {
+        let Some(waiter) = lock(&self.0.acks).take(id) else {
+            return false;
+        };
+        Flow::end_acks(&self.0.link, 1);
+        waiter.tell(Ok(answer));
+        true
+    }
+
+    /// Nobody waits for the answer with this id any more.
+    pub(crate) fn forget_answer(&self, id: u64) {
+        let waiter = lock(&self.0.acks).take(id);
+        if waiter.is_some() {
+            Flow::end_acks(&self.0.link, 1);
+        }
+    }
+
+    /// The middlewares have accepted the socket: lets it into the namespace, with the CONNECT reply before anything
+    /// else that it is sent. False if the client has left.
+    pub(crate) fn open(&self) -> bool {
+        let reply = encode::connect(self.namespace(), self.id());
+        let mut phase = lock(&self.0.phase);
+        let Phase::Connecting { rooms } = &mut *phase else {
+            return false;
+        };
+        let rooms = std::mem::take(rooms);
+        let member = self.0.namespace.local_adapter().insert(self, rooms, &reply);
+        *phase = match member {
+            Some(member) => Phase::Opening { member, end: None },
+            None => Phase::Closed,
+        };
+        member.is_some()
+    }
+
+    /// The middlewares have refused the socket. No handler of it has run, and none will.
+    pub(crate) fn refused(&self) {
+        *lock(&self.0.phase) = Phase::Closed;
+    }
+
+    /// The namespace has let the socket in, and holds its lock.
+    pub(crate) fn set_connected(&self) {
+        self.0.is_connected.store(true, Ordering::Release);
+    }
+
+    /// The connect handlers have started.
+    pub(crate) fn opened(&self) {
+        let ended = lock(&self.0.phase).opened();
+        if let Some((member, reason)) = ended {
+            self.finish(member, reason);
+        }
+    }
+
+    /// Ends the socket, unless it has ended before.
+    pub(crate) fn end(&self, reason: DisconnectReason) {
+        let end = lock(&self.0.phase).end(reason);
+        match end {
+            End::Now(member) => self.finish(member, reason),
+            // What is emitted from now on has no effect any more.
+            End::Later => self.0.is_connected.store(false, Ordering::Release),
+            End::Nothing => {}
+        }
+    }
+
+    /// Comes once for each socket that was connected.
+    fn finish(&self, member: Member, reason: DisconnectReason) {
+        let Inner {
+            link,
+            handlers,
+            namespace,
+            ..
+        } = &*self.0;
+        self.0.is_connected.store(false, Ordering::Release);
+        if reason == DisconnectReason::ServerNamespaceDisconnect {
+            link.data().detach(self, link);
+            // If the session is over, the client knows.
+            let _ = link.push(encode::disconnect(self.namespace()).as_slice());
+        }
+        for handler in &handlers.disconnecting {
+            let started = start(link, HandlerName::Disconnecting, || {
+                Ok(handler(self.clone(), reason))
+            });
+            debug_assert!(started.is_ok(), "there are no arguments to be wrong");
+        }
+        namespace.local_adapter().remove(member);
+        *lock(&self.0.phase) = Phase::Closed;
+        let waiting = lock(&self.0.acks).take_all();
+        Flow::end_acks(link, waiting.len());
+        waiting.for_each(|waiter| waiter.tell(Err(AckError::Disconnected)));
+        tracing::debug!(id = self.id(), namespace = self.namespace(), %reason, "socket disconnected");
+        for handler in &handlers.disconnect {
+            let started = start(link, HandlerName::Disconnect, || {
+                Ok(handler(self.clone(), reason))
+            });
+            debug_assert!(started.is_ok(), "there are no arguments to be wrong");
+        }
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("id", &self.id())
+            .field("namespace", &self.namespace())
+            .field("is_connected", &self.is_connected())
+            .finish()
+    }
+}

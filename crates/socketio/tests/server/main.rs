@@ -1,0 +1,19 @@
+//! The server from outside: a minimal client sends bytes and looks at what comes back.
+//!
+//! Most tests run over a pipe in memory with the clock held, so that time passes only while everybody waits.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod acks;
+mod binary;
+mod client;
+mod close;
+mod connect;
+mod disconnect;
+mod embedding;
+mod events;
+mod handshake;
+mod limits;
+mod middleware;
+mod rooms;
+mod slow;

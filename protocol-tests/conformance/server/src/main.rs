@@ -1,7 +1,9 @@
 //! The fixture of `protocol-tests/conformance/fixture.md` on our crates, for the tests to talk to.
 
+mod any;
 mod engine;
 mod options;
+mod socket;
 
 use std::{convert::Infallible, error::Error};
 
@@ -12,6 +14,7 @@ use hyper::{
     body::{Bytes, Incoming},
     service::service_fn,
 };
+use socketio::Server;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use tower_layer::Layer;
 
@@ -23,7 +26,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options: Options = serde_json::from_str(&argument)?;
 
     let engine = Engine::new(options.engine("/engine.io"), engine::Fixture::default());
-    let service = engine.layer().layer(service_fn(not_here));
+    let io = Server::with_config(options.socket());
+    socket::install(&io);
+    let service = engine.layer().layer(io.layer().layer(service_fn(not_here)));
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!(r#"{{"port":{}}}"#, listener.local_addr()?.port());

@@ -11,6 +11,7 @@ pub struct Options {
     ping_interval: Option<u64>,
     ping_timeout: Option<u64>,
     upgrade_timeout: Option<u64>,
+    connect_timeout: Option<u64>,
     max_payload: Option<usize>,
     transports: Option<Vec<String>>,
     allow_upgrades: Option<bool>,
@@ -41,6 +42,18 @@ impl Options {
                 .upgrade_timeout
                 .map_or(default.upgrade_timeout, Duration::from_millis),
             max_payload,
+            ..default
+        }
+    }
+
+    /// All of it.
+    pub fn socket(&self) -> socketio::Config {
+        let default = socketio::Config::default();
+        socketio::Config {
+            engine: self.engine(&default.engine.path),
+            connect_timeout: self
+                .connect_timeout
+                .map_or(default.connect_timeout, Duration::from_millis),
             ..default
         }
     }

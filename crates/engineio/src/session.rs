@@ -363,9 +363,14 @@ impl Session {
         self.reading_paused += 1;
     }
 
-    /// Takes one pause back.
-    pub fn resume_reading(&mut self) {
+    /// Takes one pause back. With the last one, a pong that is due gets its full time: it may be among what was not
+    /// read.
+    pub fn resume_reading(&mut self, now: Instant) {
+        let was_paused = self.reading_paused > 0;
         self.reading_paused = self.reading_paused.saturating_sub(1);
+        if was_paused && self.reading_paused == 0 && self.timers.is_set(Timer::Pong) {
+            self.timers.set(Timer::Pong, now + self.config.ping_timeout);
+        }
     }
 
     /// Whether reading is paused. A session that has ended reads on, to see the end of its connection.

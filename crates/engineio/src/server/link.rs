@@ -167,7 +167,7 @@ impl<H: Handler> Link<H> {
     /// Takes one pause back; with the last one the transport reads on.
     pub fn resume_reading(&self) {
         let mut core = lock(&self.core);
-        core.session.resume_reading();
+        core.session.resume_reading(now());
         if core.session.is_reading_paused() {
             return;
         }

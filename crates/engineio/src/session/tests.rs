@@ -257,8 +257,11 @@ fn paused_reading_does_not_end_in_ping_timeout() {
     bench.wait(25 * SECOND);
     bench.wait(20 * SECOND);
     assert_eq!(bench.events(), []);
-    bench.session.resume_reading();
-    bench.wait(20 * SECOND);
+    bench.wait(19 * SECOND);
+    bench.session.resume_reading(bench.now);
+    bench.wait(19 * SECOND);
+    assert_eq!(bench.events(), []);
+    bench.wait(SECOND);
     bench.assert_closed(CloseReason::PingTimeout);
 }
 

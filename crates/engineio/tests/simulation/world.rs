@@ -236,7 +236,7 @@ impl World {
         let Some(session) = &mut self.server.session else {
             return;
         };
-        session.resume_reading();
+        session.resume_reading(self.now);
         if !session.is_reading_paused() {
             self.wake_parked();
             self.work_on_post();

@@ -176,6 +176,8 @@ impl Session {
     pub fn receive(&mut self, now: Instant, from: Wire, packet: Packet) {
         match self.role_of(from) {
             Role::Carrier if self.state == State::Open => self.receive_on_carrier(now, packet),
+            // Who leaves while it is being told to will not fetch the rest.
+            Role::Carrier if packet == Packet::Close => self.end(CloseReason::TransportClose),
             Role::Prober => self.receive_on_prober(packet),
             Role::Carrier | Role::Stale => {}
         }

@@ -364,6 +364,22 @@ fn closing_without_a_poll_ends_after_the_close_timeout() {
 }
 
 #[test]
+fn a_client_that_leaves_a_closing_session_is_not_waited_for() {
+    for mut bench in [Bench::polling(), Bench::websocket()] {
+        let wire = match bench.session.transport() {
+            Transport::Polling => Wire::Polling,
+            Transport::WebSocket => bench.wire(),
+        };
+        bench.send("x");
+        bench.session.close(bench.now, CloseReason::ForcedClose);
+        bench.receive(wire, "4late");
+        assert_eq!(bench.events(), []);
+        bench.receive(wire, "1");
+        bench.assert_closed(CloseReason::TransportClose);
+    }
+}
+
+#[test]
 fn a_closed_session_tells_its_websocket_to_close() {
     let mut bench = Bench::websocket();
     bench.wait(45 * SECOND);

@@ -258,6 +258,8 @@ impl Session {
         self.timers
             .set(Timer::Upgrade, now + self.config.upgrade_timeout);
         self.probe = Probe::Waiting;
+        // What a former WebSocket could not take says nothing about this one.
+        self.websocket_blocked = false;
         self.websocket.0 = self.websocket.0.wrapping_add(1);
         Ok(self.websocket)
     }

@@ -599,6 +599,21 @@ fn a_blocked_websocket_is_woken_only_by_the_end() {
 }
 
 #[test]
+fn a_websocket_does_not_inherit_that_another_was_blocked() {
+    let (mut bench, first) = Bench::probed();
+    bench.session.set_websocket_blocked(true);
+    bench
+        .session
+        .transport_closed(first, CloseReason::TransportClose);
+    let second = bench.probe();
+    bench.receive(second, "2probe");
+    bench.transmit(second);
+    bench.receive(second, "5");
+    bench.send("a");
+    assert!(bench.session.wants_transmit(Transport::WebSocket));
+}
+
+#[test]
 fn a_session_that_is_not_admitted_in_time_is_closed() {
     let config = Config {
         admission_timeout: Some(5 * SECOND),

@@ -509,8 +509,8 @@ impl Session {
             batch.push(packet::NOOP);
             return Transmit::Frames;
         }
-        self.outbox
-            .take(BATCH_BYTES.min(self.config.max_payload), batch);
+        let max_bytes = BATCH_BYTES.min(self.config.max_payload);
+        self.outbox.take_payload(max_bytes, usize::MAX, batch);
         match self.state {
             State::Closed(CloseReason::TransportClose) => {
                 batch.push(packet::NOOP);

@@ -670,3 +670,20 @@ fn a_long_queue_leaves_in_batches() {
         assert_eq!(bench.transmit(bench.wire()).len(), expected);
     }
 }
+
+#[test]
+fn a_poll_takes_what_fits_max_payload_when_it_is_encoded() {
+    let config = Config {
+        max_payload: 27,
+        ..Config::default()
+    };
+    let mut bench = Bench::new(Transport::Polling, config);
+    // 13 bytes each as base64, and a separator between them.
+    for _ in 0..3 {
+        let frame = Frame::Binary(vec![b'x'; 9].into());
+        bench.session.send(&[frame]).unwrap();
+    }
+    for expected in [2, 1] {
+        assert_eq!(bench.poll().len(), expected);
+    }
+}

@@ -24,7 +24,7 @@ use crate::{
     error::CloseReason,
     handshake::{HandshakeError, Transport},
     packet::Message,
-    session::Session,
+    session::{Session, Wire},
     sid::Sid,
 };
 
@@ -136,30 +136,28 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Takes no more sessions, sends what is queued, closes every session with `forced close`, ends
-    /// [`serve`](Self::serve), and returns when all connections are gone.
+    /// [`serve`](Self::serve), and returns when all sessions and WebSockets are gone.
     ///
-    /// A client that takes nothing holds it up for at most [`Config::close_timeout`].
+    /// Clients that take nothing hold it up for at most [`Config::shutdown_grace`], and their connections for as long
+    /// as [`Config::write_deadline`] after that.
     pub async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         self.changed.notify_waiters();
-        let links: Vec<_> = self
-            .sessions
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect();
-        for link in links {
+        for link in self.links() {
             link.close(CloseReason::ForcedClose);
         }
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.clients_count() == 0 && self.websockets.load(Ordering::SeqCst) == 0 {
-                return;
+        let grace = self.config.shutdown_grace;
+        if tokio::time::timeout(grace, self.closed()).await.is_err() {
+            for link in self.links() {
+                link.drive(|session| {
+                    let wire = match session.transport() {
+                        Transport::Polling => Wire::Polling,
+                        Transport::WebSocket => Wire::WebSocket(session.websocket_id()),
+                    };
+                    session.transport_closed(wire, CloseReason::ForcedClose);
+                });
             }
-            changed.await;
+            self.closed().await;
         }
     }
 
@@ -170,15 +168,36 @@ impl<H: Handler> Engine<H> {
 
     /// Resolves when [`close`](Self::close) is called.
     pub async fn closing(&self) {
+        self.until(|| self.is_closing()).await;
+    }
+
+    /// Resolves when [`close`](Self::close) was called and everybody is gone. Until then connections are accepted, as
+    /// a client on long-polling may need one more to fetch what is queued for it.
+    async fn closed(&self) {
+        let is_deserted =
+            || self.clients_count() == 0 && self.websockets.load(Ordering::SeqCst) == 0;
+        self.until(|| self.is_closing() && is_deserted()).await;
+    }
+
+    async fn until(&self, condition: impl Fn() -> bool) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.is_closing() {
+            if condition() {
                 return;
             }
             changed.await;
         }
+    }
+
+    fn links(&self) -> Vec<Arc<Link<H>>> {
+        let sessions = self.sessions.read();
+        sessions
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Whether another session is welcome.

@@ -45,7 +45,7 @@ impl<H: Handler> Engine<H> {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        serve(listener, service, self.config(), self.closing()).await
+        serve(listener, service, self.config(), self.closed()).await
     }
 }
 

@@ -209,8 +209,9 @@ export class Outbox {
 
   async #run(): Promise<void> {
     const { link } = this.#options;
+    // Counted per connection: one that goes away under a message says nothing about the message.
     let tries = 0;
-    while (link.connected && !this.#stop.signal.aborted) {
+    while (!this.#stop.signal.aborted) {
       let verdict: Verdict;
       this.#work.clear();
       this.#line.clear();
@@ -230,9 +231,8 @@ export class Outbox {
         this.#options.onTrouble?.(error);
         verdict = { kind: "later", error: "storage", message: String(error) };
       }
-      // Had the connection gone away under the message, that would say nothing about the message.
-      tries = verdict.kind === "later" && link.connected ? tries + 1 : 0;
-      if (tries > 0 && (await this.#pause(tries))) tries = 0;
+      tries = verdict.kind === "later" ? tries + 1 : 0;
+      if (tries > 0) await this.#pause(tries);
     }
   }
 
@@ -265,16 +265,16 @@ export class Outbox {
     }
   }
 
-  /** Waits before the next try. Answers true if a change of the connection cut the waiting short. */
-  async #pause(tries: number): Promise<boolean> {
+  /** Waits before the next try, until the connection changes at the longest. */
+  async #pause(tries: number): Promise<void> {
     const { pauseMin = 500, pauseMax = 15_000, random = Math.random } = this.#options;
     const whole = Math.min(pauseMax, pauseMin * 2 ** Math.min(tries - 1, 20));
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const elapsed = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), whole * (0.5 + random() / 2));
+    const elapsed = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, whole * (0.5 + random() / 2));
     });
-    const changed = this.#line.wait().then(() => true as const);
-    return Promise.race([elapsed, changed]).finally(() => clearTimeout(timer));
+    await Promise.race([elapsed, this.#line.wait()]);
+    clearTimeout(timer);
   }
 
   #entry(content: string): Entry {

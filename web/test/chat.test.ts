@@ -64,6 +64,15 @@ test("a_resync_drops_the_old_conversation_and_follows_the_new_stream", () => {
   }
 });
 
+test("another_epoch_without_a_resync_starts_over_as_well", () => {
+  const { socket, timeline } = setUp();
+  socket.receive("epoch", "e1", 1);
+  socket.message(1);
+  socket.receive("epoch", "e2", 1);
+  expect(timeline.rows).toEqual([]);
+  expect(credentials("client", timeline)).toEqual({ clientId: "client", history: 50, epoch: "e2" });
+});
+
 test("a_server_that_went_back_in_the_same_epoch_is_followed", () => {
   const { socket, timeline } = setUp();
   socket.receive("epoch", "e1", 2);
@@ -175,12 +184,17 @@ test("a_server_that_sends_us_away_is_asked_again_with_growing_pauses", () => {
   vi.advanceTimersByTime(1_000);
   expect(socket.calls).toEqual(["connect"]);
   socket.active = false;
-  for (let i = 2; i <= 12; i += 1) {
+  vi.spyOn(Math, "random").mockReturnValue(1);
+  for (const pause of [2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
+    socket.calls = [];
     socket.receive("connect_error", new Error("too many"));
     expect(chat.status).toEqual({ kind: "unavailable", reason: "too many" });
-    vi.advanceTimersByTime(30_000);
-    expect(socket.calls.length).toBe(i);
+    vi.advanceTimersByTime(pause - 1);
+    expect(socket.calls).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(socket.calls).toEqual(["connect"]);
   }
+  vi.restoreAllMocks();
 });
 
 test("what_is_shown_is_kept_and_a_burst_makes_few_transactions", async () => {

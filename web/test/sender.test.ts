@@ -37,6 +37,18 @@ test("what_went_to_memory_waits_for_what_was_stored_before_it", async () => {
   expect(link.sent).toEqual(["stored", "in memory", "in memory as well"]);
 });
 
+test("a_refused_message_in_storage_holds_nothing_back", async () => {
+  const store = new FailingStore();
+  const { sender, link, seen } = setUp(store);
+  link.answers = [{ error: "invalid", message: "no" }];
+  await sender.send("refused");
+  await until(() => seen()[0]?.failure !== undefined);
+  store.full = true;
+  await sender.send("in memory");
+  await until(() => link.sent.length === 2);
+  expect(link.sent).toEqual(["refused", "in memory"]);
+});
+
 test("storage_that_cannot_be_read_any_more_holds_nothing_back", async () => {
   const store = new FailingStore();
   const { sender, link } = setUp(store, false);

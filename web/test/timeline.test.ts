@@ -10,6 +10,7 @@ test("the_first_message_sets_the_range_and_the_rest_must_follow_it", () => {
   expect(timeline.accept(row(951))).toBe("added");
   expect(timeline.accept(row(952))).toBe("added");
   expect(timeline.accept(row(951))).toBe("seen");
+  expect(timeline.accept(row(952))).toBe("seen");
   expect(timeline.accept(row(954))).toBe("hole");
   expect(timeline.accept(row(953))).toBe("added");
   expect(offsets(timeline)).toEqual([951, 952, 953]);

@@ -4,7 +4,7 @@ import { person } from "../src/people";
 import { type Status, describe, next } from "../src/status";
 import { allowance, byteLength, CONTENT_BYTES_MAX, problem, tidy } from "../src/text";
 
-test.each(["", "a", "é", "€", "𝄞", "👩‍👩‍👧", "mixed é€𝄞 text\n"])("%j_is_measured_as_utf8", (text) => {
+test.each(["", "a", "é", "€", "\x7f\x80", "\u07ff\u0800", "\uffff𝄞", "👩‍👩‍👧", "mixed é€𝄞 text\n"])("%j_is_measured_as_utf8", (text) => {
   expect(byteLength(text)).toBe(new TextEncoder().encode(text).length);
 });
 

@@ -321,9 +321,9 @@ impl Session {
         self.send(frames).map(|()| true)
     }
 
-    /// Whether so many bytes more leave the queue at most half full.
+    /// Whether so many bytes more leave the queue at most half full. An empty queue has room for anything.
     pub fn has_room(&self, bytes: usize) -> bool {
-        self.outbox.cost() + bytes <= self.config.max_buffered_bytes / 2
+        self.outbox.is_empty() || self.outbox.cost() + bytes <= self.config.max_buffered_bytes / 2
     }
 
     /// Whether nothing is queued.

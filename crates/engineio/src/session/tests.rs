@@ -560,7 +560,9 @@ fn a_message_above_the_bound_is_taken_when_nothing_waits() {
     };
     let mut bench = Bench::new(Transport::WebSocket, config);
     let frame = Frame::Binary(vec![0; 5_000].into());
+    assert!(bench.session.has_room(frame.len()));
     bench.session.send(&[frame]).unwrap();
+    assert!(!bench.session.has_room(0));
     assert_eq!(bench.events(), []);
 }
 

@@ -69,6 +69,8 @@ pub(crate) enum Violation {
     NotForServer,
     #[error("too many events per second")]
     TooManyEvents,
+    #[error("message after the end")]
+    AfterTheEnd,
 }
 
 /// Why a client does not get another slot.
@@ -95,20 +97,18 @@ impl Connection {
     /// A message has arrived. Messages come one by one, in order.
     pub(crate) fn on_message(link: &Arc<Link>, message: &Message) {
         let connection = link.data();
-        if lock(&connection.state).is_closed {
-            return;
-        }
         let received = match message {
             Message::Text(text) => connection.on_text(link, text),
             Message::Binary(data) => connection.on_binary(link, data),
         };
-        if let Err(violation) = received {
-            tracing::debug!(sid = %link.sid(), %violation, "session closed by us");
-            count(&link.engine().handler().counters.protocol_errors);
-            lock(&connection.state).is_closed = true;
-            // The reason that the reference gives.
-            link.close(CloseReason::ForcedClose);
+        let Err(violation) = received else { return };
+        if std::mem::replace(&mut lock(&connection.state).is_closed, true) {
+            return;
         }
+        tracing::debug!(sid = %link.sid(), %violation, "session closed by us");
+        count(&link.engine().handler().counters.protocol_errors);
+        // The reason that the reference gives.
+        link.close(CloseReason::ForcedClose);
     }
 
     /// The session has ended, for whatever reason.
@@ -198,11 +198,11 @@ impl Connection {
         let protocol = link.engine().handler();
         tracing::trace!(sid = %link.sid(), bytes = text.len(), "packet");
         let packet = Packet::decode(text, &protocol.limits)?;
-        if lock(&self.state).assembler.is_waiting() {
-            return Err(DecodeError::UnexpectedText.into());
-        }
         match packet.packet_type {
-            PacketType::Connect => connect::begin(link, &packet),
+            PacketType::Connect => {
+                lock(&self.state).expect_packet()?;
+                connect::begin(link, &packet)
+            }
             PacketType::ConnectError => Err(Violation::NotForServer),
             PacketType::BinaryEvent | PacketType::BinaryAck => {
                 // Attachments of a namespace that was never joined are not even kept.
@@ -263,6 +263,7 @@ impl Connection {
     /// The connected socket of a namespace, or none if the server has just disconnected it.
     fn socket_in(&self, namespace: &str) -> Result<Option<Socket>, Violation> {
         let state = lock(&self.state);
+        state.expect_packet()?;
         let slot = state
             .slots
             .iter()
@@ -295,6 +296,17 @@ impl Connection {
 }
 
 impl State {
+    /// Whether a packet may come now.
+    fn expect_packet(&self) -> Result<(), Violation> {
+        if self.is_closed {
+            return Err(Violation::AfterTheEnd);
+        }
+        if self.assembler.is_waiting() {
+            return Err(DecodeError::UnexpectedText.into());
+        }
+        Ok(())
+    }
+
     fn slot_of(&mut self, socket: &Socket) -> Option<&mut Slot> {
         self.slots.iter_mut().find(|slot| slot.holds(socket))
     }

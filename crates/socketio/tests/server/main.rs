@@ -15,5 +15,6 @@ mod events;
 mod handshake;
 mod limits;
 mod middleware;
+mod races;
 mod rooms;
 mod slow;

@@ -1,0 +1,126 @@
+//! Builds the page of `web/` with npm into `OUT_DIR`, and lists its files for `src/web.rs` to embed.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+fn main() -> ExitCode {
+    println!("cargo::rerun-if-changed=build.rs");
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let files = if env::var_os("CARGO_FEATURE_PAGE").is_some() {
+        match build_page(&out_dir) {
+            Ok(files) => files,
+            Err(why) => {
+                println!("cargo::error={why}");
+                return ExitCode::FAILURE;
+            }
+        }
+    } else {
+        Vec::new()
+    };
+    fs::write(out_dir.join("page.rs"), table_of(&files)).expect("OUT_DIR can be written");
+    ExitCode::SUCCESS
+}
+
+/// The files of the built page, as their paths on the page and on disk.
+fn build_page(out_dir: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web");
+    for input in [
+        "index.html",
+        "package.json",
+        "package-lock.json",
+        "public",
+        "src",
+        "tsconfig.json",
+        "vite.config.ts",
+    ] {
+        println!("cargo::rerun-if-changed={}", web.join(input).display());
+    }
+    install(&web, out_dir)?;
+    let page = out_dir.join("page");
+    let mut build = npm(&web);
+    build
+        .args(["run", "build", "--", "--emptyOutDir", "--outDir"])
+        .arg(&page);
+    run(&mut build)?;
+    let mut files = Vec::new();
+    collect(&page, "", &mut files)
+        .map_err(|error| format!("the built page cannot be read: {error}"))?;
+    files.sort();
+    Ok(files)
+}
+
+/// Runs `npm ci`, unless it was run for this very lock file.
+fn install(web: &Path, out_dir: &Path) -> Result<(), String> {
+    let stamp = out_dir.join("installed-package-lock.json");
+    let lock = fs::read(web.join("package-lock.json"))
+        .map_err(|error| format!("web/package-lock.json cannot be read: {error}"))?;
+    let is_installed = web.join("node_modules/.package-lock.json").exists()
+        && fs::read(&stamp).is_ok_and(|done| done == lock);
+    if !is_installed {
+        run(npm(web).args(["ci", "--no-audit", "--no-fund"]))?;
+        fs::write(&stamp, lock).expect("OUT_DIR can be written");
+    }
+    Ok(())
+}
+
+fn npm(web: &Path) -> Command {
+    let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    npm.current_dir(web);
+    npm
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(
+                "npm was not found: install Node.js 20 with npm to build the page, \
+                        or build without it by --no-default-features"
+                    .to_owned(),
+            );
+        }
+        Err(error) => return Err(format!("npm cannot be run: {error}")),
+    };
+    if output.status.success() {
+        return Ok(());
+    }
+    for line in output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .chain(output.stderr.split(|byte| *byte == b'\n'))
+    {
+        eprintln!("{}", String::from_utf8_lossy(line));
+    }
+    let words: Vec<_> = command
+        .get_args()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    Err(format!(
+        "`npm {}` in web/ failed; its output is above",
+        words.join(" ")
+    ))
+}
+
+fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = format!("{prefix}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), &path, files)?;
+        } else {
+            files.push((path, entry.path()));
+        }
+    }
+    Ok(())
+}
+
+fn table_of(files: &[(String, PathBuf)]) -> String {
+    let rows: String = files
+        .iter()
+        .map(|(path, file)| format!("    ({path:?}, include_bytes!({file:?})),\n"))
+        .collect();
+    format!("&[\n{rows}]\n")
+}

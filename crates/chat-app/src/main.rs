@@ -1,0 +1,167 @@
+//! The chat's binary: reads its options, opens what it needs in an order that touches nothing in vain, serves, and
+//! stops in order.
+
+mod chat;
+mod options;
+mod people;
+mod web;
+
+use std::{convert::Infallible, io::IsTerminal, process::ExitCode};
+
+use clap::Parser;
+use event_log::{
+    Log,
+    sqlite::{self, SqliteStore},
+};
+use http::{Request, StatusCode};
+use hyper::{body::Incoming, service::service_fn};
+use socketio::Server;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tower_layer::Layer;
+use tracing_subscriber::EnvFilter;
+
+use self::{chat::Chat, options::Options};
+
+/// Tells this chat's databases from those of other applications of the log.
+const APPLICATION_ID: u32 = u32::from_be_bytes(*b"Chat");
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let filter = match EnvFilter::try_new(&options.log) {
+        Ok(filter) => filter,
+        Err(error) => return fail(format!("--log {} is no filter: {error}", options.log)),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(format!("the runtime cannot be started: {error}")),
+    };
+    match runtime.block_on(run(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => fail(why),
+    }
+}
+
+fn fail(why: String) -> ExitCode {
+    eprintln!("chat-app: {why}");
+    ExitCode::FAILURE
+}
+
+async fn run(options: Options) -> Result<(), String> {
+    let mut signals =
+        Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+    // The address first: if it is taken, no database is made.
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let database = options.database.display();
+    let store_options = sqlite::Options {
+        application_id: APPLICATION_ID,
+        ..sqlite::Options::default()
+    };
+    // Each refusal is a sentence that names the file.
+    let store =
+        SqliteStore::open(&options.database, store_options).map_err(|error| error.to_string())?;
+
+    let io = Server::new();
+    let log = Log::open(store, event_log::Config::default(), chat::encoder(&io))
+        .map_err(|error| format!("cannot read the database {database}: {error}"))?;
+    let chat = Chat::new(log, options.history);
+    chat.install(&io);
+
+    tracing::info!("the chat is on http://{address}, and what is said there in {database}");
+    let page = service_fn(|request: Request<Incoming>| {
+        std::future::ready(Ok::<_, Infallible>(respond(&request)))
+    });
+    let serving = tokio::spawn({
+        let (io, service) = (io.clone(), io.layer().layer(page));
+        async move { io.engine().serve_with(listener, service).await }
+    });
+    let first = signals.next().await;
+    tracing::info!(signal = first.name, "stopping");
+    let stopped = stop(&io, &chat, serving);
+    tokio::select! {
+        result = stopped => result,
+        second = signals.next() => {
+            tracing::warn!(signal = second.name, "stopped at once");
+            std::process::exit(second.exit_code());
+        }
+    }
+}
+
+/// Takes no more visitors, stores and answers what was said, closes the sockets with their reason, and then the port.
+async fn stop(
+    io: &Server,
+    chat: &Chat,
+    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+) -> Result<(), String> {
+    io.refuse_sessions();
+    let closed = chat.close().await;
+    io.close().await;
+    let stats = chat.stats();
+    tracing::info!(
+        stored = stats.rows,
+        commits = stats.commits,
+        duplicates = stats.duplicates,
+        "stopped"
+    );
+    match serving.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(format!("serving failed: {error}")),
+        Err(error) => return Err(format!("serving failed: {error}")),
+    }
+    closed.map_err(|error| format!("the database could not be closed properly: {error}"))
+}
+
+/// Everything that is not Socket.IO.
+fn respond(request: &Request<Incoming>) -> http::Response<web::Body> {
+    match request.uri().path() {
+        "/healthz" => web::text(StatusCode::OK, "ok\n"),
+        path => web::respond(request.method(), path, request.headers()),
+    }
+}
+
+/// The signals that ask for a stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+#[derive(Clone, Copy)]
+struct StopSignal {
+    name: &'static str,
+    number: i32,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> StopSignal {
+        tokio::select! {
+            _ = self.terminate.recv() => StopSignal { name: "SIGTERM", number: SignalKind::terminate().as_raw_value() },
+            _ = self.interrupt.recv() => StopSignal { name: "SIGINT", number: SignalKind::interrupt().as_raw_value() },
+        }
+    }
+}
+
+impl StopSignal {
+    /// As shells count a process that a signal has ended.
+    fn exit_code(self) -> i32 {
+        128 + self.number
+    }
+}

@@ -38,7 +38,7 @@ fn build_page(out_dir: &Path) -> Result<Vec<(String, PathBuf)>, String> {
     ] {
         println!("cargo::rerun-if-changed={}", web.join(input).display());
     }
-    install(&web, out_dir)?;
+    install(&web)?;
     let page = out_dir.join("page");
     let mut build = npm(&web);
     build
@@ -52,18 +52,18 @@ fn build_page(out_dir: &Path) -> Result<Vec<(String, PathBuf)>, String> {
     Ok(files)
 }
 
-/// Runs `npm ci`, unless it was run for this very lock file.
-fn install(web: &Path, out_dir: &Path) -> Result<(), String> {
-    let stamp = out_dir.join("installed-package-lock.json");
-    let lock = fs::read(web.join("package-lock.json"))
+/// Runs `npm ci`, unless what is installed is newer than the lock file.
+fn install(web: &Path) -> Result<(), String> {
+    let modified =
+        |file: &str| fs::metadata(web.join(file)).and_then(|metadata| metadata.modified());
+    let wanted = modified("package-lock.json")
         .map_err(|error| format!("web/package-lock.json cannot be read: {error}"))?;
-    let is_installed = web.join("node_modules/.package-lock.json").exists()
-        && fs::read(&stamp).is_ok_and(|done| done == lock);
-    if !is_installed {
-        run(npm(web).args(["ci", "--no-audit", "--no-fund"]))?;
-        fs::write(&stamp, lock).expect("OUT_DIR can be written");
+    let is_installed =
+        modified("node_modules/.package-lock.json").is_ok_and(|installed| installed >= wanted);
+    if is_installed {
+        return Ok(());
     }
-    Ok(())
+    run(npm(web).args(["ci", "--no-audit", "--no-fund"]))
 }
 
 fn npm(web: &Path) -> Command {

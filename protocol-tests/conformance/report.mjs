@@ -10,8 +10,9 @@ import { groups } from "./lib/groups.mjs";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const artefacts = fileURLToPath(new URL("../artefacts/", import.meta.url));
 
-// What is run: the columns of the table.
+// What is run: the columns of the table, and where the tests of each are.
 const columns = ["reference", "ours"];
+const folders = { reference: ["tests"], ours: ["tests"] };
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
   if (!columns.includes(name)) throw new Error(`"${name}" is neither of ${columns.join(", ")}`);
@@ -30,7 +31,11 @@ printCounts();
 
 /** One JSON line per test, from a run in a process of its own. */
 async function run(target) {
-  const files = (await readdir(`${here}tests`)).filter((name) => name.endsWith(".test.mjs")).map((name) => `tests/${name}`);
+  const files = [];
+  for (const folder of folders[target]) {
+    const names = (await readdir(here + folder)).filter((name) => name.endsWith(".test.mjs"));
+    files.push(...names.map((name) => `${folder}/${name}`));
+  }
   // One file at a time: many tests measure how long something takes.
   const args = ["--test", "--test-concurrency=1", "--test-reporter=./lib/reporter.mjs", ...files];
   const child = spawn(process.execPath, args, { cwd: here, env: { ...process.env, TARGET: target }, stdio: ["ignore", "pipe", "inherit"] });

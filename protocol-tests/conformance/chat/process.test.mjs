@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { Chat, fill, folder, newClientId, runToEnd, say, visit, visitor } from "../lib/chat.mjs";
 import { group } from "../lib/groups.mjs";
@@ -34,15 +34,15 @@ async function everything(t, chat) {
   return rows;
 }
 
-/** Ends with a failure: not zero, one sentence that names the file, no panic, and nothing in the folder is touched. */
-async function refuses(database, beside) {
+/** Ends with a failure: not zero, one sentence that says where, no panic, and nothing in the folder is touched. */
+async function refuses(database, beside, where = basename(database)) {
   const before = await contents(beside);
   const { code, signal, stdout, stderr } = await runToEnd(["--listen", "127.0.0.1:0", "--database", database]);
   assert.equal(signal, null);
   assert.notEqual(code, 0);
   assert.doesNotMatch(stderr, /panicked|RUST_BACKTRACE/);
   const sentences = `${stdout}${stderr}`.trim().split("\n");
-  assert.match(sentences.at(-1), new RegExp(database.split("/").at(-1)));
+  assert.ok(sentences.at(-1).includes(where), sentences.at(-1));
   assert.deepEqual(await contents(beside), before);
 }
 
@@ -119,7 +119,7 @@ group("Chat", () => {
 
   test("a database that cannot be made is refused", async (t) => {
     const path = await folder(t);
-    await refuses(join(path, "no such folder", "chat.db"), path);
+    await refuses(join(path, "no such folder", "chat.db"), path, "no such folder");
   });
 
   for (const signal of ["SIGTERM", "SIGINT"]) {

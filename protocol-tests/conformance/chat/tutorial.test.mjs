@@ -39,7 +39,7 @@ group("Chat", () => {
     test(`the tutorial's page over ${way}: what one submits, all see, once and in one order`, async (t) => {
       const chat = await Chat.start(t);
       const pages = [new Page(t, chat, { transports }), new Page(t, chat, { transports })];
-      for (const page of pages) await event(page.socket, "connect");
+      await Promise.all(pages.map((page) => event(page.socket, "connect")));
       for (let i = 0; i < 20; i += 1) pages[i % 2].submit(`message ${i}`);
       for (const page of pages) {
         while (page.shown.length < 20) await page.news.take();
@@ -52,8 +52,7 @@ group("Chat", () => {
   test("the tutorial's page gets what it has missed when it comes back, and nothing twice", async (t) => {
     const chat = await Chat.start(t);
     const [one, two] = [new Page(t, chat), new Page(t, chat)];
-    await event(one.socket, "connect");
-    await event(two.socket, "connect");
+    await Promise.all([event(one.socket, "connect"), event(two.socket, "connect")]);
     one.submit("before");
     await two.sees("before");
     two.socket.disconnect();

@@ -73,3 +73,12 @@ export class Inbox {
     });
   }
 }
+
+// The promise of the catalogue is "to tens of milliseconds"; the rest is for a test machine with two cores.
+const SLACK = 100;
+
+/** Since `start`, so many milliseconds have passed, or a little more, never less. */
+export function assertPassed(start, ms) {
+  const passed = performance.now() - start;
+  if (passed < ms - 2 || passed > ms + SLACK) throw new Error(`after ${passed.toFixed(1)} ms instead of ${ms}`);
+}

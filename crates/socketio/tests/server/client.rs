@@ -188,6 +188,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 }
 
+/// Waits for what comes about by itself, and is told to nobody.
+pub async fn until(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), waiting)
+        .await
+        .expect("it never came about");
+}
+
 /// What handlers tell the test.
 pub struct Notes(mpsc::UnboundedReceiver<String>);
 

@@ -2,7 +2,7 @@
 
 use socketio::{Event, Server, Socket};
 
-use crate::client::{Client, notes};
+use crate::client::{Client, notes, until};
 
 #[tokio::test(start_paused = true)]
 async fn every_socket_is_told_and_what_is_queued_is_sent() {
@@ -48,9 +48,7 @@ async fn events_are_not_taken_any_more() {
     let mut client = Client::connect(&io).await;
     let socket = io.of("/").sockets().remove(0);
     client.send(r#"42["close"]"#).await;
-    while socket.is_connected() {
-        tokio::task::yield_now().await;
-    }
+    until(|| !socket.is_connected()).await;
     assert!(socket.emit("late", ()).is_err());
     client.send_if_open(r#"42["late"]"#).await;
     client.closed().await;

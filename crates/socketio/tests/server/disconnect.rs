@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use socketio::{Config, Event, Server, Socket};
 
-use crate::client::{Client, Notes, notes};
+use crate::client::{Client, Notes, notes, until};
 
 /// Notes what the handlers of a socket's end see.
 fn watched(io: &Server, namespaces: &[&str]) -> Notes {
@@ -215,8 +215,6 @@ async fn nothing_of_a_gone_client_is_kept() {
     let kept = std::sync::Arc::downgrade(&socket.data::<Kept>().unwrap());
     drop(socket);
     client.vanish();
-    while kept.upgrade().is_some() {
-        tokio::task::yield_now().await;
-    }
+    until(|| kept.upgrade().is_none()).await;
     notes.none();
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use socketio::{Config, EmitError, Event, Server, Socket};
 use tokio::sync::Semaphore;
 
-use crate::client::{Client, notes};
+use crate::client::{Client, notes, until};
 
 #[tokio::test(start_paused = true)]
 async fn arguments_are_parsed_into_what_the_handler_takes() {
@@ -130,9 +130,7 @@ async fn a_panic_or_an_error_stays_in_its_handler() {
         client.send(&format!(r#"42["{event}"]"#)).await;
     }
     client.ask(r#"421["fine"]"#, "431[]").await;
-    while io.counters().handler_panics < 2 {
-        tokio::task::yield_now().await;
-    }
+    until(|| io.counters().handler_panics == 2).await;
     assert_eq!(io.counters().handler_errors, 1);
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use socketio::{Config, ConnectError, Event, Server, Socket};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::client::{Client, notes};
+use crate::client::{Client, notes, until};
 
 #[derive(Deserialize)]
 struct Login {
@@ -195,9 +195,7 @@ async fn a_client_that_leaves_meanwhile_is_never_connected() {
     client.send("40").await;
     notes.expect("asked").await;
     client.vanish();
-    while io.engine().clients_count() > 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| io.engine().clients_count() == 0).await;
     gate.add_permits(1);
     notes.expect("asked to the end").await;
     tokio::task::yield_now().await;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use socketio::{Args, Event, Server, Socket};
 
-use crate::client::{Client, notes};
+use crate::client::{Client, notes, until};
 
 /// What a socket's handlers have seen.
 #[derive(Default)]
@@ -63,8 +63,9 @@ async fn a_life_has_its_order_on_any_number_of_threads() {
         client.await.unwrap();
         notes.expect("connect event disconnecting disconnect").await;
     }
-    assert_eq!(io.counters(), socketio::Counters::default());
+    // The disconnect handlers come when all else is done.
     assert!(io.of("/").sockets().is_empty());
+    assert_eq!(io.counters(), socketio::Counters::default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -84,16 +85,11 @@ async fn a_client_that_leaves_at_once_is_told_of_completely_or_not_at_all() {
     for client in clients.collect::<Vec<_>>() {
         client.await.unwrap();
     }
-    while io.engine().clients_count() > 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| io.engine().clients_count() == 0).await;
     // One more, so that there is a note to wait for.
     Client::connect(&io).await.vanish();
     notes.expect("connect disconnecting disconnect").await;
-    while io.engine().clients_count() > 0 {
-        tokio::task::yield_now().await;
-    }
-    assert!(io.of("/").sockets().is_empty());
+    until(|| io.of("/").sockets().is_empty()).await;
     assert_eq!(io.counters().handler_panics, 0);
 }
 
@@ -127,9 +123,7 @@ async fn everybody_may_broadcast_join_and_leave_at_once() {
     for client in clients.collect::<Vec<_>>() {
         client.await.unwrap();
     }
-    while io.engine().clients_count() > 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| io.of("/").sockets().is_empty()).await;
     assert_eq!(io.of("/").local_adapter().room_count(), 0);
     assert_eq!(io.counters(), socketio::Counters::default());
 }

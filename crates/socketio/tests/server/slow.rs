@@ -2,7 +2,7 @@
 
 use socketio::{Config, EmitError, Server, Socket, TryEmitError};
 
-use crate::client::{Client, notes};
+use crate::client::{Client, notes, until};
 
 /// A server whose queues are full soon.
 fn server() -> Server {
@@ -68,9 +68,7 @@ async fn a_broadcast_closes_only_the_slow() {
         io.emit("n", (n, blob())).unwrap();
         assert!(quick.text().await.starts_with(&format!(r#"42["n",{n},"#)));
     }
-    while io.of("/").socket(&slow).is_some() {
-        tokio::task::yield_now().await;
-    }
+    until(|| io.of("/").socket(&slow).is_none()).await;
     assert_eq!(io.of("/").sockets().len(), 1);
     quick.quiet().await;
 }

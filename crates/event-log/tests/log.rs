@@ -275,7 +275,11 @@ async fn a_busy_store_answers_those_who_queued_up_behind_it_too() {
     let (gated, entered, gate) = GatedStore::new();
     let store = FlakyStore::new(gated);
     let plan = Arc::clone(&store.plan);
-    let log = open(store, Config::default());
+    let config = Config {
+        batch_rows: 3,
+        ..Config::default()
+    };
+    let log = open(store, config);
     let first = log.submit(nth(1)).unwrap();
     entered.recv().unwrap();
     plan.faults.lock().unwrap().push_back(Fault::Busy);
@@ -344,13 +348,24 @@ async fn a_dropped_live_subscription_is_gone_at_once() {
     assert_eq!(log.stats().subscriptions, 0);
 }
 
-/// A sink that drops its own subscription when it is offered something, as a socket does that overflows.
-struct Leaver {
+/// A sink that drops a subscription when it is offered something, as a socket does that overflows.
+struct Dropper {
     subscription: Arc<Mutex<Option<event_log::Subscription>>>,
     _dropped: oneshot::Sender<()>,
 }
 
-impl Sink<Frame> for Leaver {
+impl Dropper {
+    fn new() -> (Self, oneshot::Receiver<()>) {
+        let (sender, dropped) = oneshot::channel();
+        let dropper = Self {
+            subscription: Arc::default(),
+            _dropped: sender,
+        };
+        (dropper, dropped)
+    }
+}
+
+impl Sink<Frame> for Dropper {
     fn offer(&self, _: Offset, _: &Frame) -> Offered {
         self.subscription.lock().unwrap().take();
         Offered::Taken
@@ -364,16 +379,25 @@ impl Sink<Frame> for Leaver {
 #[tokio::test]
 async fn a_sink_may_drop_its_subscription_in_the_middle_of_a_walk() {
     let (log, _) = flaky();
-    let own = Arc::new(Mutex::new(None));
-    let (sender, dropped) = oneshot::channel();
-    let leaver = Leaver {
-        subscription: Arc::clone(&own),
-        _dropped: sender,
-    };
-    let subscription = log.subscribe(STREAM, Offset::ZERO, leaver).unwrap();
+    let (dropper, dropped) = Dropper::new();
+    let own = Arc::clone(&dropper.subscription);
+    let subscription = log.subscribe(STREAM, Offset::ZERO, dropper).unwrap();
     *own.lock().unwrap() = Some(subscription);
     log.append(nth(1)).await.unwrap();
     assert!(dropped.await.is_err());
+}
+
+#[tokio::test]
+async fn a_sink_may_drop_the_subscription_of_another_that_was_walked_already() {
+    let (log, _) = flaky();
+    let (first, first_dropped) = Dropper::new();
+    let (second, _) = Dropper::new();
+    let of_second = Arc::clone(&second.subscription);
+    let first = log.subscribe(STREAM, Offset::ZERO, first).unwrap();
+    let _second = log.subscribe(STREAM, Offset::ZERO, second).unwrap();
+    *of_second.lock().unwrap() = Some(first);
+    log.append(nth(1)).await.unwrap();
+    assert!(first_dropped.await.is_err());
 }
 
 /// A sink that panics when it is offered something.
@@ -391,7 +415,8 @@ impl Sink<Frame> for Panics {
 
 #[tokio::test]
 async fn a_sink_that_panics_harms_nobody_else() {
-    let (log, _) = flaky();
+    // With both events in the ring, whoever came first is offered them first.
+    let log = open(MemoryStore::new(epoch(1)), Config::default());
     let socket = Socket::new(100);
     let broken = log.subscribe(STREAM, Offset::ZERO, Panics).unwrap();
     let _subscription = log.subscribe(STREAM, Offset::ZERO, socket.clone()).unwrap();
@@ -402,7 +427,7 @@ async fn a_sink_that_panics_harms_nobody_else() {
 
 #[tokio::test]
 async fn a_closed_sink_ends_its_subscription() {
-    let (log, _) = flaky();
+    let log = open(MemoryStore::new(epoch(1)), Config::default());
     let (sender, receiver) = tokio::sync::mpsc::channel::<Frame>(9);
     let subscription = log.subscribe(STREAM, Offset::ZERO, sender).unwrap();
     drop(receiver);

@@ -336,7 +336,11 @@ impl NaiveList {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    // More of them: PROPTEST_CASES.
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases.max(1_000),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_history_is_that_of_a_list(steps in vec(step(), 1..120)) {

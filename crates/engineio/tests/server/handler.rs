@@ -1,0 +1,112 @@
+//! What a handler may rely on.
+
+use std::sync::{
+    Arc, Barrier,
+    atomic::{AtomicBool, Ordering},
+};
+
+use engineio::{CloseReason, Config, Frame, PushError};
+
+use crate::support::{Polling, Server, Told};
+
+#[tokio::test]
+async fn a_handler_may_push_and_close_within_a_message() {
+    let mut server = Server::with_close(
+        Config::default(),
+        |link, _| {
+            link.push(&[Frame::message("bye")]).unwrap();
+            link.close(CloseReason::ForcedClose);
+            assert_eq!(link.push(&[Frame::message("x")]), Err(PushError::Closed));
+        },
+        |link, _| {
+            assert_eq!(link.push(&[Frame::message("x")]), Err(PushError::Closed));
+            link.close(CloseReason::TransportClose);
+        },
+    );
+    let mut socket = server.websocket().await;
+    socket.send("4a").await;
+    assert_eq!(socket.receive().await, "4bye");
+    socket.ended().await;
+    let mut client = Polling::open(&server).await;
+    client.park(&server).await;
+    client.send("4a\x1e4b").await;
+    assert_eq!(client.polled().await, "4bye");
+    assert_eq!(client.poll().await, "1");
+    for _ in 0..2 {
+        assert_eq!(server.message().await, "a");
+        assert_eq!(server.closed().await, CloseReason::ForcedClose);
+    }
+    assert_eq!(server.told_so_far(), []);
+}
+
+#[tokio::test]
+async fn a_session_is_out_of_the_registry_when_its_end_is_told() {
+    let mut server = Server::with_close(
+        Config::default(),
+        |_, _| {},
+        |link, _| {
+            let engine = link.engine();
+            assert!(engine.session(link.sid()).is_none());
+            assert_eq!(engine.clients_count(), 0);
+        },
+    );
+    drop(server.websocket().await);
+    server.closed().await;
+    server.websocket().await;
+}
+
+/// Eight threads push and close while messages come in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_events_of_a_session_are_serial_whoever_causes_them() {
+    for round in 0..100 {
+        let inside = Arc::new(AtomicBool::new(false));
+        let (in_message, in_close) = (inside.clone(), inside);
+        let mut server = Server::with_close(
+            Config::default(),
+            move |_, _| {
+                assert!(!in_message.swap(true, Ordering::SeqCst), "two at a time");
+                std::thread::yield_now();
+                in_message.store(false, Ordering::SeqCst);
+            },
+            move |_, _| assert!(!in_close.swap(true, Ordering::SeqCst), "within a message"),
+        );
+        let mut socket = server.websocket().await;
+        let link = server.link();
+        let start = Arc::new(Barrier::new(8));
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let (link, start) = (link.clone(), start.clone());
+                std::thread::spawn(move || {
+                    start.wait();
+                    for _ in 0..20 {
+                        let _may_be_closed = link.push(&[Frame::message("x")]);
+                    }
+                    if thread == round % 8 {
+                        link.close(CloseReason::ForcedClose);
+                    }
+                })
+            })
+            .collect();
+        for number in 0..20 {
+            use futures_util::SinkExt;
+            let message = tokio_tungstenite::tungstenite::Message::text(format!("4{number}"));
+            if socket.stream.send(message).await.is_err() {
+                break;
+            }
+        }
+        socket.ended().await;
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let mut told = Vec::new();
+        while !matches!(told.last(), Some(Told::Close(..))) {
+            told.push(server.told().await);
+        }
+        let sid = link.sid();
+        let last = told.pop();
+        assert_eq!(last, Some(Told::Close(sid, CloseReason::ForcedClose)));
+        let expected = (0..told.len()).map(|number| Told::Text(sid, number.to_string()));
+        assert!(told.iter().cloned().eq(expected), "{told:?}");
+        assert_eq!(server.told_so_far(), []);
+    }
+}

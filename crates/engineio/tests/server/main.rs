@@ -1,0 +1,18 @@
+//! The server from outside: raw requests and WebSockets, one behaviour per test.
+//!
+//! Most connections are pipes within the process, so that a held clock stays exact; what only a real port can show is
+//! tested on one.
+#![expect(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+
+mod closing;
+mod handler;
+mod handshake;
+mod heartbeat;
+mod limits;
+mod mounting;
+mod polling;
+mod pressure;
+mod stress;
+mod support;
+mod upgrade;
+mod websocket;

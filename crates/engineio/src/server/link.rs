@@ -3,6 +3,7 @@
 
 use std::{
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, Weak, atomic::Ordering},
     task::{Context, Waker},
     time::Instant,
@@ -280,14 +281,12 @@ impl<H: Handler> Link<H> {
     /// answer says whether reading is paused.
     fn settle<'a>(&'a self, mut core: MutexGuard<'a, Core>) -> bool {
         if core.session.has_event() && !mem::replace(&mut core.dispatching, true) {
-            let dispatching = Dispatching(&self.core);
             while let Some(event) = core.session.poll_event() {
                 drop(core);
                 self.hand_out(event);
                 core = lock(&self.core);
             }
             core.dispatching = false;
-            mem::forget(dispatching);
         }
         self.arm(&mut core);
         let wakers = [
@@ -304,14 +303,22 @@ impl<H: Handler> Link<H> {
         let Some(me) = self.me.upgrade() else { return };
         let handler = &self.engine.handler;
         match event {
-            Event::Message(message) => handler.on_message(&me, message),
+            Event::Message(message) => self.call(|| handler.on_message(&me, message)),
             Event::Upgraded => tracing::debug!(sid = %self.sid, "session upgraded"),
             Event::Closed { reason, dropped } => {
                 tracing::debug!(sid = %self.sid, %reason, dropped, "session closed");
                 self.engine.forget_session(self.sid);
-                handler.on_close(&me, reason);
+                self.call(|| handler.on_close(&me, reason));
                 self.changed.notify_waiters();
             }
+        }
+    }
+
+    /// Calls the application. Its panics end here: this thread may be the clock's, on which all sessions depend, or be
+    /// unwinding already.
+    fn call(&self, handler: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(handler)).is_err() {
+            tracing::error!(sid = %self.sid, "handler panicked");
         }
     }
 
@@ -367,15 +374,6 @@ impl Core {
         } else {
             None
         }
-    }
-}
-
-/// If a handler panics, the next one to drive the session hands out the rest.
-struct Dispatching<'a>(&'a Mutex<Core>);
-
-impl Drop for Dispatching<'_> {
-    fn drop(&mut self) {
-        lock(self.0).dispatching = false;
     }
 }
 

@@ -10,6 +10,7 @@ mod handshake;
 mod heartbeat;
 mod limits;
 mod mounting;
+mod panics;
 mod polling;
 mod pressure;
 mod stress;

@@ -309,6 +309,7 @@ impl<H: Handler> Link<H> {
                 tracing::debug!(sid = %self.sid, %reason, dropped, "session closed");
                 self.engine.forget_session(self.sid);
                 self.call(|| handler.on_close(&me, reason));
+                self.engine.session_ended();
                 self.changed.notify_waiters();
             }
         }

@@ -69,6 +69,8 @@ pub struct Engine<H: Handler> {
     last_key: AtomicU64,
     refusing: AtomicBool,
     closing: AtomicBool,
+    /// Sessions that are out of the registry and whose end the application is still being told.
+    ending: AtomicUsize,
     /// Spawned WebSocket tasks that have not finished.
     websockets: AtomicUsize,
     /// Tells `close` that a session or a WebSocket task is gone, and `serve` that the server is closing.
@@ -87,6 +89,7 @@ impl<H: Handler> Engine<H> {
             last_key: AtomicU64::new(0),
             refusing: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            ending: AtomicUsize::new(0),
             websockets: AtomicUsize::new(0),
             changed: Notify::new(),
         })
@@ -136,7 +139,7 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Takes no more sessions, sends what is queued, closes every session with `forced close`, ends
-    /// [`serve`](Self::serve), and returns when all sessions and WebSockets are gone.
+    /// [`serve`](Self::serve), and returns when all sessions and WebSockets are gone and the application was told.
     ///
     /// Clients that take nothing hold it up for at most [`Config::shutdown_grace`], and their connections for as long
     /// as [`Config::write_deadline`] after that.
@@ -174,8 +177,12 @@ impl<H: Handler> Engine<H> {
     /// Resolves when [`close`](Self::close) was called and everybody is gone. Until then connections are accepted, as
     /// a client on long-polling may need one more to fetch what is queued for it.
     async fn closed(&self) {
-        let is_deserted =
-            || self.clients_count() == 0 && self.websockets.load(Ordering::SeqCst) == 0;
+        // In this order: a session is among the ending ones before it leaves the registry.
+        let is_deserted = || {
+            self.clients_count() == 0
+                && self.ending.load(Ordering::SeqCst) == 0
+                && self.websockets.load(Ordering::SeqCst) == 0
+        };
         self.until(|| self.is_closing() && is_deserted()).await;
     }
 
@@ -239,6 +246,7 @@ impl<H: Handler> Engine<H> {
 
     /// Called once per session, before the application is told.
     fn forget_session(&self, sid: Sid) {
+        self.ending.fetch_add(1, Ordering::SeqCst);
         let mut sessions = self
             .sessions
             .write()
@@ -248,7 +256,11 @@ impl<H: Handler> Engine<H> {
         if sessions.capacity() > 64 && sessions.len() < sessions.capacity() / 8 {
             sessions.shrink_to_fit();
         }
-        drop(sessions);
+    }
+
+    /// Called once per session, when the application was told.
+    fn session_ended(&self) {
+        self.ending.fetch_sub(1, Ordering::SeqCst);
         self.notify_if_closing();
     }
 

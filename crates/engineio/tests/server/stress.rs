@@ -1,10 +1,58 @@
 //! Many at once, on many threads: for what goes wrong rarely.
 
-use std::sync::{Arc, mpsc};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+    mpsc,
+};
 
-use engineio::{Config, Frame, server::Link};
+use engineio::{CloseReason, Config, Frame, Message, server::Link};
 
 use crate::support::{App, Polling, Server, soon};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_sessions_come_and_go_without_a_trace() {
+    let closed = Arc::new(AtomicUsize::new(0));
+    let counted = closed.clone();
+    let server = Arc::new(Server::with_close(
+        Config::default(),
+        |_, _| {},
+        move |_, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        },
+    ));
+    for _ in 0..10 {
+        let clients = (0..100).map(|number| {
+            let server = server.clone();
+            tokio::spawn(async move {
+                if number % 2 == 0 {
+                    let mut client = Polling::open(&server).await;
+                    client.send("4a").await;
+                    if number % 4 == 0 {
+                        client.send("1").await;
+                    } else {
+                        client.park(&server).await;
+                    }
+                } else {
+                    drop(server.websocket().await);
+                }
+            })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            soon(client).await.unwrap();
+        }
+    }
+    soon(server.engine.close()).await;
+    assert_eq!(closed.load(Ordering::SeqCst), 1_000);
+    assert_eq!(server.engine.clients_count(), 0);
+    // Nobody else holds the engine: sessions, connections and tasks are gone.
+    let is_alone = async {
+        while Arc::strong_count(&server.engine) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(is_alone).await;
+}
 
 /// Each message pauses reading, and another thread resumes it right away: a driver that parks in between must not miss
 /// that.
@@ -78,4 +126,62 @@ async fn no_push_is_lost_or_out_of_order_during_an_upgrade() {
     for round in rounds.collect::<Vec<_>>() {
         soon(round).await.unwrap();
     }
+}
+
+/// The application closes while the client upgrades, closes, or vanishes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_session_ends_exactly_once_whoever_ends_it() {
+    let closed = Arc::new(AtomicUsize::new(0));
+    let counted = closed.clone();
+    let config = Config {
+        // Some clients are gone and were not heard to go.
+        close_timeout: std::time::Duration::from_millis(100),
+        ..Config::default()
+    };
+    let server = Arc::new(Server::with_close(
+        config,
+        |link, message| {
+            if message == Message::Text("close".into()) {
+                link.close(CloseReason::ForcedClose);
+            }
+        },
+        move |_, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        },
+    ));
+    let rounds = (0..400_u64).map(|round| {
+        let server = server.clone();
+        tokio::spawn(async move {
+            let mut client = Polling::open(&server).await;
+            let link = server.engine.session(client.sid.parse().unwrap()).unwrap();
+            let closer = std::thread::spawn(move || {
+                for _ in 0..round * 50 {
+                    std::hint::spin_loop();
+                }
+                if round % 3 == 0 {
+                    link.close(CloseReason::ForcedClose);
+                }
+            });
+            client.begin_poll().await;
+            let target = client.target();
+            client.post.post(&target, "4a").await;
+            match round % 4 {
+                0 => drop(client.get),
+                1 => {
+                    client.post.post(&target, "4close").await;
+                    client.get.reply().await;
+                }
+                2 => {
+                    client.post.post(&target, "1").await;
+                }
+                _ => drop(client),
+            }
+            closer.join().unwrap();
+        })
+    });
+    for round in rounds.collect::<Vec<_>>() {
+        soon(round).await.unwrap();
+    }
+    soon(server.engine.close()).await;
+    assert_eq!(closed.load(Ordering::SeqCst), 400);
 }

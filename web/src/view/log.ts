@@ -41,7 +41,6 @@ export class Log {
   #following = true;
   // The newest row that was here when the reader last looked at the end.
   #readTo = 0;
-  #nearTop = false;
 
   constructor(actions: LogActions) {
     this.#actions = actions;
@@ -53,13 +52,8 @@ export class Log {
     this.#log.addEventListener("scroll", () => this.#look(), { passive: true });
     // A keyboard that opens or a window that turns must not push the end out of sight.
     new ResizeObserver(() => this.#following && this.toEnd()).observe(this.#log);
-    new IntersectionObserver(
-      ([entry]) => {
-        this.#nearTop = entry?.isIntersecting ?? false;
-        this.#wantOlder();
-      },
-      { root: this.#log, rootMargin: "600px 0px 0px 0px" },
-    ).observe(byId("past"));
+    const ahead = { root: this.#log, rootMargin: `${LOAD_AHEAD}px 0px 0px 0px` };
+    new IntersectionObserver(() => this.#wantOlder(), ahead).observe(byId("past"));
   }
 
   /** Whether the reader is at the end and wants to stay there. */
@@ -149,7 +143,7 @@ export class Log {
   }
 
   #wantOlder(): void {
-    if (this.#nearTop && this.#log.dataset["past"] === "more") this.#actions.loadOlder();
+    if (this.#log.scrollTop < LOAD_AHEAD && this.#log.dataset["past"] === "more") this.#actions.loadOlder();
   }
 
   /** Notes where the reader is, and offers the way to the end. */
@@ -194,3 +188,4 @@ function draw(row: Row, previous: Row | undefined, own: boolean): Line {
 }
 
 const NEAR_END = 64;
+const LOAD_AHEAD = 600;

@@ -117,6 +117,20 @@
 //! # }
 //! ```
 //!
+//! # Namespaces
+//!
+//! A client may be in several namespaces over one connection; each has its own handlers, middlewares and rooms.
+//!
+//! ```
+//! # use socketio::{EmitError, Event, Server};
+//! # fn app(io: &Server) -> Result<(), EmitError> {
+//! let chat = io.of("/chat");
+//! chat.on("ping", async |ev: Event, ()| ev.ack(("pong",)));
+//! chat.emit("news", ("from the chat",))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Binary data
 //!
 //! [`Binary`] may stand anywhere in the arguments, in any type, in both directions and in answers. [`Args`] are all

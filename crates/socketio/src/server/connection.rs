@@ -43,17 +43,13 @@ struct State {
     rate: Option<(Instant, u32)>,
 }
 
-struct Slot {
-    namespace: Room,
-    state: SlotState,
-}
-
-enum SlotState {
+/// One namespace of the client.
+enum Slot {
     /// The middlewares run, or the connect handlers are being started. No event may come yet.
     Connecting(Socket),
     Connected(Socket),
     /// The server has disconnected the socket. What the client has sent before it knew is ignored.
-    Left,
+    Left(Room),
 }
 
 /// How a client broke the rules, for which its session is closed.
@@ -120,7 +116,7 @@ impl Connection {
             std::mem::take(&mut state.slots)
         };
         for slot in slots {
-            if let SlotState::Connecting(socket) | SlotState::Connected(socket) = slot.state {
+            if let Slot::Connecting(socket) | Slot::Connected(socket) = slot {
                 socket.end(reason);
             }
         }
@@ -129,9 +125,9 @@ impl Connection {
     /// The sockets that are connected.
     pub(crate) fn sockets(&self) -> Vec<Socket> {
         let state = lock(&self.state);
-        let sockets = state.slots.iter().filter_map(|slot| match &slot.state {
-            SlotState::Connecting(socket) | SlotState::Connected(socket) => Some(socket.clone()),
-            SlotState::Left => None,
+        let sockets = state.slots.iter().filter_map(|slot| match slot {
+            Slot::Connecting(socket) | Slot::Connected(socket) => Some(socket.clone()),
+            Slot::Left(_) => None,
         });
         sockets.collect()
     }
@@ -142,29 +138,22 @@ impl Connection {
         let slots = &mut state.slots;
         let place = slots
             .iter()
-            .position(|slot| *slot.namespace == *socket.namespace());
-        if place.is_some_and(|place| !matches!(slots[place].state, SlotState::Left)) {
-            return Err(NoSlot::Violation(Violation::AlreadyConnected));
-        }
+            .position(|slot| slot.namespace() == socket.namespace());
+        let left = |slot: &Slot| matches!(slot, Slot::Left(_));
         let place = match place {
-            Some(place) => place,
+            Some(place) if left(&slots[place]) => place,
+            Some(_) => return Err(NoSlot::Violation(Violation::AlreadyConnected)),
             None if slots.len() < max_namespaces => slots.len(),
-            None => {
-                let left = slots
-                    .iter()
-                    .position(|slot| matches!(slot.state, SlotState::Left));
-                left.ok_or(NoSlot::TooManyNamespaces)?
-            }
-        };
-        let slot = Slot {
-            namespace: socket.namespace().into(),
-            state: SlotState::Connecting(socket),
+            None => slots
+                .iter()
+                .position(left)
+                .ok_or(NoSlot::TooManyNamespaces)?,
         };
         if place < slots.len() {
-            slots[place] = slot;
+            slots[place] = Slot::Connecting(socket);
         } else {
             slots.reserve_exact(1);
-            slots.push(slot);
+            slots.push(Slot::Connecting(socket));
         }
         Ok(())
     }
@@ -173,7 +162,7 @@ impl Connection {
     pub(crate) fn admit(&self, socket: &Socket) {
         let mut state = lock(&self.state);
         if let Some(slot) = state.slot_of(socket) {
-            slot.state = SlotState::Connected(socket.clone());
+            *slot = Slot::Connected(socket.clone());
             socket.link().admit();
         }
     }
@@ -188,7 +177,7 @@ impl Connection {
     pub(crate) fn detach(&self, socket: &Socket, link: &Link) {
         let mut state = lock(&self.state);
         if let Some(slot) = state.slot_of(socket) {
-            slot.state = SlotState::Left;
+            *slot = Slot::Left(socket.namespace_room().clone());
         }
         state.expect_admission_if_deserted(link);
     }
@@ -267,11 +256,11 @@ impl Connection {
         let slot = state
             .slots
             .iter()
-            .find(|slot| *slot.namespace == *namespace);
-        match slot.map(|slot| &slot.state) {
-            Some(SlotState::Connected(socket)) => Ok(Some(socket.clone())),
-            Some(SlotState::Left) => Ok(None),
-            Some(SlotState::Connecting(_)) | None => Err(Violation::NotConnected),
+            .find(|slot| slot.namespace() == namespace);
+        match slot {
+            Some(Slot::Connected(socket)) => Ok(Some(socket.clone())),
+            Some(Slot::Left(_)) => Ok(None),
+            Some(Slot::Connecting(_)) | None => Err(Violation::NotConnected),
         }
     }
 
@@ -313,10 +302,7 @@ impl State {
 
     /// A session without any namespace is closed after a while.
     fn expect_admission_if_deserted(&self, link: &Link) {
-        let is_empty = self
-            .slots
-            .iter()
-            .all(|slot| matches!(slot.state, SlotState::Left));
+        let is_empty = self.slots.iter().all(|slot| matches!(slot, Slot::Left(_)));
         if is_empty && !self.is_closed {
             link.expect_admission();
         }
@@ -324,10 +310,17 @@ impl State {
 }
 
 impl Slot {
+    fn namespace(&self) -> &str {
+        match self {
+            Self::Connecting(socket) | Self::Connected(socket) => socket.namespace(),
+            Self::Left(namespace) => namespace,
+        }
+    }
+
     fn holds(&self, socket: &Socket) -> bool {
-        match &self.state {
-            SlotState::Connecting(held) | SlotState::Connected(held) => held.is(socket),
-            SlotState::Left => false,
+        match self {
+            Self::Connecting(held) | Self::Connected(held) => held.is(socket),
+            Self::Left(_) => false,
         }
     }
 }

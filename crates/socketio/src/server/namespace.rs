@@ -222,6 +222,10 @@ impl Namespace {
         &self.0.local
     }
 
+    pub(crate) fn room(&self) -> &Room {
+        &self.0.name
+    }
+
     pub(crate) fn adapter(&self) -> &Arc<dyn Adapter> {
         &self.0.adapter
     }

@@ -1,5 +1,7 @@
 //! `Socket`: a client in a namespace, as handlers see it.
 
+mod life;
+
 use std::{
     any::{Any, TypeId},
     fmt,
@@ -17,19 +19,17 @@ use super::{
     Link,
     answer::{Answer, Waiter},
     broadcast::{Broadcast, Emitter, IntoRooms},
-    flow::Flow,
-    handler::{HandlerName, Handlers, start},
+    handler::Handlers,
     handshake::Handshake,
     lock,
     namespace::Namespace,
-    phase::{End, Phase},
+    phase::Phase,
 };
 use crate::{
-    Args,
     acks::Acks,
-    encode::{self, Draft, EventPacket, Frames},
-    error::{AckError, DisconnectReason, EmitError, JoinError, TryEmitError},
-    rooms::{Member, Room},
+    encode::{Draft, EventPacket, Frames},
+    error::{DisconnectReason, EmitError, JoinError, TryEmitError},
+    rooms::Room,
 };
 
 /// A client in one namespace. Cheap to clone; a clone is the same socket.
@@ -284,6 +284,10 @@ impl Socket {
         &self.0.id
     }
 
+    pub(crate) fn namespace_room(&self) -> &Room {
+        self.0.namespace.room()
+    }
+
     pub(crate) fn ack_timeout(&self) -> Duration {
         self.0.namespace.config().ack_timeout
     }
@@ -363,119 +367,6 @@ impl Socket {
         match self.0.link.push_volatile(frames.as_slice()) {
             Ok(_) => Ok(()),
             Err(_) => Err(EmitError::NotConnected),
-        }
-    }
-
-    /// Notes who waits for the answer with this id.
-    pub(crate) fn expect_answer(&self, id: u64, waiter: Waiter) -> Result<(), AckError> {
-        let max = self.0.namespace.config().max_pending_acks;
-        let mut acks = lock(&self.0.acks);
-        // The end of the socket clears the flag before it takes the lock, so nobody is noted after that.
-        if !self.is_connected() {
-            return Err(EmitError::NotConnected.into());
-        }
-        acks.insert(id, waiter, max)
-            .map_err(|_| AckError::TooManyPending)?;
-        drop(acks);
-        Flow::begin_ack(&self.0.link);
-        Ok(())
-    }
-
-    /// An answer has arrived. False if nobody waits for it.
-    pub(crate) fn answer(&self, id: u64, answer: Args) -> bool {
-        let Some(waiter) = lock(&self.0.acks).take(id) else {
-            return false;
-        };
-        Flow::end_acks(&self.0.link, 1);
-        waiter.tell(Ok(answer));
-        true
-    }
-
-    /// Nobody waits for the answer with this id any more.
-    pub(crate) fn forget_answer(&self, id: u64) {
-        let waiter = lock(&self.0.acks).take(id);
-        if waiter.is_some() {
-            Flow::end_acks(&self.0.link, 1);
-        }
-    }
-
-    /// The middlewares have accepted the socket: lets it into the namespace, with the CONNECT reply before anything
-    /// else that it is sent. False if the client has left.
-    pub(crate) fn open(&self) -> bool {
-        let reply = encode::connect(self.namespace(), self.id());
-        let mut phase = lock(&self.0.phase);
-        let Phase::Connecting { rooms } = &mut *phase else {
-            return false;
-        };
-        let rooms = std::mem::take(rooms);
-        let member = self.0.namespace.local_adapter().insert(self, rooms, &reply);
-        *phase = match member {
-            Some(member) => Phase::Opening { member, end: None },
-            None => Phase::Closed,
-        };
-        member.is_some()
-    }
-
-    /// The middlewares have refused the socket. No handler of it has run, and none will.
-    pub(crate) fn refused(&self) {
-        *lock(&self.0.phase) = Phase::Closed;
-    }
-
-    /// The namespace has let the socket in, and holds its lock.
-    pub(crate) fn set_connected(&self) {
-        self.0.is_connected.store(true, Ordering::Release);
-    }
-
-    /// The connect handlers have started.
-    pub(crate) fn opened(&self) {
-        let ended = lock(&self.0.phase).opened();
-        if let Some((member, reason)) = ended {
-            self.finish(member, reason);
-        }
-    }
-
-    /// Ends the socket, unless it has ended before.
-    pub(crate) fn end(&self, reason: DisconnectReason) {
-        let end = lock(&self.0.phase).end(reason);
-        match end {
-            End::Now(member) => self.finish(member, reason),
-            // What is emitted from now on has no effect any more.
-            End::Later => self.0.is_connected.store(false, Ordering::Release),
-            End::Nothing => {}
-        }
-    }
-
-    /// Comes once for each socket that was connected.
-    fn finish(&self, member: Member, reason: DisconnectReason) {
-        let Inner {
-            link,
-            handlers,
-            namespace,
-            ..
-        } = &*self.0;
-        self.0.is_connected.store(false, Ordering::Release);
-        if reason == DisconnectReason::ServerNamespaceDisconnect {
-            link.data().detach(self, link);
-            // If the session is over, the client knows.
-            let _ = link.push(encode::disconnect(self.namespace()).as_slice());
-        }
-        for handler in &handlers.disconnecting {
-            let started = start(link, HandlerName::Disconnecting, || {
-                Ok(handler(self.clone(), reason))
-            });
-            debug_assert!(started.is_ok(), "there are no arguments to be wrong");
-        }
-        namespace.local_adapter().remove(member);
-        *lock(&self.0.phase) = Phase::Closed;
-        let waiting = lock(&self.0.acks).take_all();
-        Flow::end_acks(link, waiting.len());
-        waiting.for_each(|waiter| waiter.tell(Err(AckError::Disconnected)));
-        tracing::debug!(id = self.id(), namespace = self.namespace(), %reason, "socket disconnected");
-        for handler in &handlers.disconnect {
-            let started = start(link, HandlerName::Disconnect, || {
-                Ok(handler(self.clone(), reason))
-            });
-            debug_assert!(started.is_ok(), "there are no arguments to be wrong");
         }
     }
 }

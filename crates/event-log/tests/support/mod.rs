@@ -7,13 +7,16 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
+use event_log::memory::MemoryStore;
 use event_log::{
-    Append, Bounds, End, Epoch, Event, Offered, Offset, Outcome, PageLimit, Reader, Room, Sink,
-    Store, StoreError,
+    Append, AppendError, Appended, Bounds, Config, End, Epoch, Event, Log, Offered, Offset,
+    Outcome, PageLimit, Reader, Room, Sink, Store, StoreError,
 };
 
 pub const STREAM: &str = "parcels";
@@ -42,6 +45,44 @@ pub fn append(author: &str, key: &str, content: &str) -> Append {
 /// An append that no other number makes.
 pub fn nth(number: u64) -> Append {
     append("ann", &number.to_string(), &format!("content {number}"))
+}
+
+pub fn open(store: impl Store, config: Config) -> Log<Frame> {
+    Log::open(store, config, frame).unwrap()
+}
+
+/// A log on a store that fails as planned, with a configuration that makes a replay go to the store.
+pub fn flaky() -> (Log<Frame>, FlakyStore<MemoryStore>) {
+    let store = FlakyStore::new(MemoryStore::new(epoch(1)));
+    let config = Config {
+        ring_rows: 1,
+        replay_page: 2,
+        replay_retry: Duration::ZERO,
+        ..Config::default()
+    };
+    (open(store.clone(), config), store)
+}
+
+pub fn fresh(offset: u64) -> Result<Appended, AppendError> {
+    let offset = Offset(offset);
+    Ok(Appended {
+        offset,
+        duplicate: false,
+    })
+}
+
+pub fn duplicate(offset: u64) -> Result<Appended, AppendError> {
+    let offset = Offset(offset);
+    Ok(Appended {
+        offset,
+        duplicate: true,
+    })
+}
+
+pub async fn fill(log: &Log<Frame>, numbers: RangeInclusive<u64>) {
+    for number in numbers {
+        log.append(nth(number)).await.unwrap();
+    }
 }
 
 /// How the next transaction of a [`FlakyStore`] goes wrong.

@@ -1,0 +1,284 @@
+//! What is not opened, and that nothing is touched then; what is damaged, and never served.
+
+use super::*;
+
+#[test]
+fn a_database_in_use_is_refused_until_it_is_closed() {
+    let folder = folder();
+    let store = open(&folder);
+    let path = store.path().to_owned();
+    assert_eq!(refusal(&folder), OpenError::Held { path });
+    store.close().expect("closed");
+    open(&folder);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_in_use_is_recognised_under_another_name() {
+    let folder = folder();
+    let store = open(&folder);
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(store.path(), &link).expect("a link");
+    let path = store.path().to_owned();
+    assert_eq!(
+        SqliteStore::open(link, Options::default()).err(),
+        Some(OpenError::Held { path })
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_protected_file_or_folder_is_refused() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = stored(1);
+    let path = fs::canonicalize(database(&folder)).expect("a path");
+    fs::set_permissions(&path, Permissions::from_mode(0o444)).expect("protected");
+    assert_eq!(
+        refusal(&folder),
+        OpenError::NotWritable { path: path.clone() }
+    );
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("not protected");
+
+    let place = path.parent().expect("a folder").to_owned();
+    fs::set_permissions(&place, Permissions::from_mode(0o555)).expect("protected");
+    let before = contents(&folder);
+    assert_eq!(
+        try_open(&folder).err(),
+        Some(OpenError::NotWritable {
+            path: place.clone()
+        })
+    );
+    let other = SqliteStore::open(place.join("new.db"), Options::default());
+    assert_eq!(
+        other.err(),
+        Some(OpenError::NotWritable {
+            path: place.clone()
+        })
+    );
+    assert_eq!(contents(&folder), before);
+    fs::set_permissions(&place, Permissions::from_mode(0o755)).expect("not protected");
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    for bytes in [&b"hello"[..], &[0; 4_096], b"SQLite format 3\0"] {
+        let folder = folder();
+        fs::write(database(&folder), bytes).expect("a file");
+        let path = fs::canonicalize(database(&folder)).expect("a path");
+        assert_eq!(refusal(&folder), OpenError::NotADatabase { path });
+    }
+    let folder = folder();
+    let path = fs::canonicalize(folder.path()).expect("a path");
+    let opened = SqliteStore::open(folder.path(), Options::default());
+    assert_eq!(opened.err(), Some(OpenError::NotADatabase { path }));
+    assert_eq!(contents(&folder), BTreeMap::new());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_without_waiting_for_it() {
+    let opened = SqliteStore::open("/dev/null", Options::default());
+    let path = PathBuf::from("/dev/null");
+    assert_eq!(opened.err(), Some(OpenError::NotADatabase { path }));
+}
+
+#[test]
+fn a_database_of_another_application_is_refused() {
+    for application_id in [0, 7] {
+        let folder = folder();
+        let connection = raw(&folder);
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .expect("set");
+        connection
+            .pragma_update(None, "application_id", application_id)
+            .expect("set");
+        connection
+            .execute_batch("CREATE TABLE a (x); INSERT INTO a VALUES (1)")
+            .expect("made");
+        connection.close().expect("closed");
+        let path = fs::canonicalize(database(&folder)).expect("a path");
+        assert_eq!(refusal(&folder), OpenError::OtherApplication { path });
+    }
+    let folder = stored(1);
+    let path = fs::canonicalize(database(&folder)).expect("a path");
+    let options = Options {
+        application_id: 8,
+        ..Options::default()
+    };
+    assert_eq!(
+        SqliteStore::open(&path, options).err(),
+        Some(OpenError::OtherApplication { path })
+    );
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let folder = stored(1);
+    raw(&folder)
+        .pragma_update(None, "journal_mode", "DELETE")
+        .expect("set");
+    raw(&folder)
+        .pragma_update(None, "user_version", 9)
+        .expect("set");
+    let path = fs::canonicalize(database(&folder)).expect("a path");
+    assert_eq!(
+        refusal(&folder),
+        OpenError::NewerSchema {
+            path,
+            found: 9,
+            known: 1
+        }
+    );
+}
+
+#[test]
+fn a_missing_folder_is_refused() {
+    let folder = folder();
+    let missing = folder.path().join("missing");
+    let opened = SqliteStore::open(missing.join("log.db"), Options::default());
+    assert_eq!(
+        opened.err(),
+        Some(OpenError::MissingFolder { folder: missing })
+    );
+    assert_eq!(contents(&folder), BTreeMap::new());
+}
+
+#[test]
+fn changed_content_is_refused() {
+    for folder in [stored(500), killed_after_checkpoint(500)] {
+        replace_in(&database(&folder), b"content of parcel 31", b"CONTENT");
+        assert!(damage(&folder).contains("event 31"));
+    }
+}
+
+#[test]
+fn a_missing_event_is_refused() {
+    let folder = stored(50);
+    raw(&folder)
+        .execute("DELETE FROM events WHERE offset = 20", [])
+        .expect("deleted");
+    assert!(damage(&folder).contains("no event 20"));
+    let folder = stored(50);
+    raw(&folder)
+        .execute("DELETE FROM events WHERE offset = 50", [])
+        .expect("deleted");
+    assert!(damage(&folder).contains("not at its tail"));
+}
+
+#[test]
+fn a_missing_table_is_refused() {
+    for table in ["events", "streams", "log"] {
+        let folder = stored(5);
+        raw(&folder)
+            .execute_batch(&format!("PRAGMA foreign_keys = OFF; DROP TABLE {table}"))
+            .expect("dropped");
+        damage(&folder);
+    }
+}
+
+#[test]
+fn a_truncated_file_is_refused() {
+    let folder = stored(500);
+    let bytes = fs::read(database(&folder)).expect("a file");
+    for part in [2, 3, 10] {
+        fs::write(database(&folder), &bytes[..bytes.len() / part]).expect("written");
+        damage(&folder);
+    }
+    let folder = killed_after_checkpoint(5);
+    fs::write(database(&folder), b"").expect("written");
+    assert!(damage(&folder).contains("write-ahead log"));
+}
+
+#[test]
+fn random_damage_never_yields_other_content() {
+    let sound = stored(300);
+    let expected = all(&open(&sound));
+    let bytes = fs::read(database(&sound)).expect("a file");
+    let mut random = 1_u64;
+    let mut refused = 0;
+    for _ in 0..300 {
+        let mut damaged = bytes.clone();
+        for _ in 0..8 {
+            // A generator of Marsaglia's: good enough to pick places.
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let place = random as usize % damaged.len();
+            damaged[place] ^= (random >> 40) as u8 | 1;
+        }
+        let folder = folder();
+        fs::write(database(&folder), damaged).expect("written");
+        match try_open(&folder) {
+            Err(_) => refused += 1,
+            // Damage in a free part of a page, or only in the index, harms no event.
+            Ok(store) => assert_eq!(all(&store), expected),
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+#[test]
+fn a_large_database_is_not_read_as_a_whole_and_still_never_yields_other_content() {
+    let folder = stored(50);
+    replace_in(&database(&folder), b"content of parcel 31", b"CONTENT");
+    let options = Options {
+        check_up_to_bytes: 0,
+        ..Options::default()
+    };
+    let mut store = SqliteStore::open(database(&folder), options).expect("its ends are sound");
+    let reader = store.reader();
+    assert_eq!(all(&store).len(), 30);
+    let next = reader.page_after("parcels", Offset(30), ALL);
+    assert!(matches!(next, Err(StoreError::Corrupt(_))), "{next:?}");
+    assert_eq!(
+        reader
+            .page_after("parcels", Offset(31), ALL)
+            .map(|page| page.len()),
+        Ok(19)
+    );
+    assert_eq!(
+        reader
+            .page_before("parcels", Offset(51), ALL)
+            .map(|page| page.len()),
+        Ok(19)
+    );
+    // Whether a retry of the damaged event says the same is not known, and harms nobody else.
+    let outcomes = store.append(&numbered(31..=32));
+    let expected = [Outcome::Unreadable, Outcome::Duplicate(Offset(32))];
+    assert_eq!(outcomes.as_deref(), Ok(&expected[..]));
+}
+
+#[test]
+fn an_older_copy_gets_a_new_epoch() {
+    let folder = stored(3);
+    let copy = fs::read(database(&folder)).expect("a file");
+    let mut store = open(&folder);
+    let epoch = store.epoch();
+    store.append(&numbered(4..=6)).expect("stored");
+    store.close().expect("closed");
+    assert_eq!(open(&folder).epoch(), epoch);
+
+    fs::write(database(&folder), copy).expect("an older copy");
+    let store = open(&folder);
+    assert_ne!(store.epoch(), epoch);
+    assert_eq!(all(&store).len(), 3);
+    let renamed = store.epoch();
+    store.close().expect("closed");
+    assert_eq!(open(&folder).epoch(), renamed);
+}
+
+#[test]
+fn a_lost_write_ahead_log_gets_a_new_epoch() {
+    let folder = killed_after_checkpoint(5);
+    fs::write(beside(&database(&folder), "-wal"), b"").expect("emptied");
+    let mark = LockFile::create(&database(&folder))
+        .expect("free")
+        .mark()
+        .expect("a mark");
+    let store = open(&folder);
+    assert_ne!(store.epoch(), mark.epoch);
+    assert_eq!((mark.events, all(&store).len()), (6, 5));
+}

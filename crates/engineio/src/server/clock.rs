@@ -70,6 +70,20 @@ impl<H: Handler> Clock<H> {
         lock(&self.deadlines).remove(&(deadline, key));
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        lock(&self.deadlines).len()
+    }
+
+    /// Takes a deadline out, as when it fires.
+    #[cfg(test)]
+    pub(super) fn take(&self, deadline: Instant) -> usize {
+        let mut deadlines = lock(&self.deadlines);
+        let before = deadlines.len();
+        deadlines.retain(|(at, _), _| *at != deadline);
+        before - deadlines.len()
+    }
+
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         self.earlier.notify_one();
@@ -106,10 +120,10 @@ impl<H: Handler> Clock<H> {
             if entry.key().0 > now {
                 return;
             }
-            let link = entry.remove();
+            let ((deadline, _), link) = entry.remove_entry();
             drop(deadlines);
             if let Some(link) = link.upgrade() {
-                link.handle_timeout(now);
+                link.handle_timeout(now, deadline);
             }
         }
     }

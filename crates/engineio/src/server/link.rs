@@ -196,9 +196,12 @@ impl<H: Handler> Link<H> {
         result
     }
 
-    pub(super) fn handle_timeout(&self, now: Instant) {
+    /// This deadline has fired, and the clock has it no more. It may have been given another one since.
+    pub(super) fn handle_timeout(&self, now: Instant, fired: Instant) {
         let mut core = lock(&self.core);
-        core.armed = None;
+        if core.armed == Some(fired) {
+            core.armed = None;
+        }
         core.session.handle_timeout(now);
         self.settle(core);
     }

@@ -6,6 +6,8 @@ mod link;
 mod polling;
 mod serve;
 mod service;
+#[cfg(test)]
+mod tests;
 mod websocket;
 
 use std::{

@@ -198,6 +198,14 @@ group("Handshake and verification", () => {
     assert.equal(await session.next(), "4a");
   });
 
+  test("an origin of bytes that are no ASCII", async () => {
+    const wire = await Wire.open((await server()).port);
+    await wire.write(request("GET", `${ENGINE}?EIO=4&transport=polling`, { headers: { origin: "http://\u00e9.example" } }));
+    const response = await wire.response();
+    // The reference lets them pass; what it refuses with code 3 never gets through an HTTP parser.
+    differs({ reference: () => assert.equal(response.status, 200), ours: () => refused(response, 3) })();
+  });
+
   test("an upgrade request for polling never becomes a session", async () => {
     const raw = await RawWebSocket.open(await server(), `${ENGINE}?EIO=4&transport=polling`);
     // The reference completes the WebSocket and closes it again.

@@ -2,13 +2,12 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
-    mpsc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use engineio::{CloseReason, Config, Frame, Message, server::Link};
+use engineio::{CloseReason, Config, Frame, Message};
 
-use crate::support::{App, Polling, Server, soon};
+use crate::support::{Polling, Server, soon};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_sessions_come_and_go_without_a_trace() {
@@ -58,30 +57,30 @@ async fn a_thousand_sessions_come_and_go_without_a_trace() {
 /// that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_resume_is_missed() {
-    let (paused, pauses) = mpsc::channel::<Arc<Link<App>>>();
+    let is_paused = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (paused, over) = (is_paused.clone(), is_over.clone());
     let mut server = Server::new(Config::default(), move |link, _| {
         link.pause_reading();
-        paused.send(link.clone()).unwrap();
-    });
-    let resumer = std::thread::spawn(move || {
-        for (count, link) in pauses.iter().enumerate() {
-            for _ in 0..count % 200 {
-                std::hint::spin_loop();
-            }
-            link.resume_reading();
-        }
+        paused.store(true, Ordering::SeqCst);
     });
     let mut socket = server.websocket().await;
-    let mut client = Polling::open(&server).await;
-    for _ in 0..1_000 {
+    let link = server.link();
+    let resumer = std::thread::spawn(move || {
+        let mut delay = 0;
+        while !over.load(Ordering::SeqCst) {
+            if is_paused.swap(false, Ordering::SeqCst) {
+                delay = (delay + 1) % 60;
+                (0..delay).for_each(|_| std::hint::spin_loop());
+                link.resume_reading();
+            }
+        }
+    });
+    for _ in 0..10_000 {
         socket.send("4a").await;
         server.message().await;
-        client.send("4b\x1e4c").await;
     }
-    client.send("1").await;
-    drop(socket);
-    soon(server.engine.close()).await;
-    drop((client, server));
+    is_over.store(true, Ordering::SeqCst);
     resumer.join().unwrap();
 }
 

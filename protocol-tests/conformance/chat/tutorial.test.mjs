@@ -61,7 +61,7 @@ group("Chat", () => {
     two.socket.connect();
     await two.sees("missed 9");
     one.submit("after");
-    await two.sees("after");
+    await Promise.all([one.sees("after"), two.sees("after")]);
     assert.deepEqual(two.shown, one.shown);
     assert.equal(two.shown.length, 12);
   });

@@ -7,7 +7,7 @@ use std::sync::{
 
 use engineio::{CloseReason, Config, Frame, Message};
 
-use crate::support::{Polling, Server, soon};
+use crate::support::{Polling, Server, soon, target, websocket_on};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_sessions_come_and_go_without_a_trace() {
@@ -125,6 +125,32 @@ async fn no_push_is_lost_or_out_of_order_during_an_upgrade() {
     for round in rounds.collect::<Vec<_>>() {
         soon(round).await.unwrap();
     }
+}
+
+/// A pipe that is full most of the time: each push meets a driver that is blocked, or about to be, or no longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_push_is_lost_when_a_socket_blocks_and_unblocks() {
+    const MESSAGES: usize = 20_000;
+    let mut server = Server::quiet(Config::default());
+    let stream = server.pipe(256);
+    let mut socket = websocket_on(stream, &target("websocket", ""))
+        .await
+        .unwrap();
+    let link = server.link();
+    assert!(socket.receive().await.starts_with('0'));
+    let pusher = std::thread::spawn(move || {
+        for number in 0..MESSAGES {
+            // Mostly few are waiting, so that the queue runs empty again and again.
+            while !link.has_room(1_000_000 - 64 * (number % 50)) {
+                std::thread::yield_now();
+            }
+            link.push(&[Frame::message(&number.to_string())]).unwrap();
+        }
+    });
+    for number in 0..MESSAGES {
+        assert_eq!(socket.receive().await, format!("4{number}"));
+    }
+    pusher.join().unwrap();
 }
 
 /// The application closes while the client upgrades, closes, or vanishes.

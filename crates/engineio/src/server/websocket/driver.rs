@@ -186,7 +186,8 @@ impl<H: Handler> Driver<H> {
         match Pin::new(&mut self.stream).poll_flush(context) {
             Poll::Ready(Ok(())) => {
                 self.is_unflushed = false;
-                if self.stall.take().is_some() && self.link.websocket_unblocked() {
+                let has_more = self.stall.take().is_some() && self.link.websocket_unblocked();
+                if has_more || !self.pending.is_empty() {
                     context.waker().wake_by_ref();
                 }
                 ControlFlow::Continue(())

@@ -36,8 +36,8 @@ async function run(target) {
     const names = (await readdir(here + folder)).filter((name) => name.endsWith(".test.mjs"));
     files.push(...names.map((name) => `${folder}/${name}`));
   }
-  // One file at a time: many tests measure how long something takes.
-  const args = ["--test", "--test-concurrency=1", "--test-reporter=./lib/reporter.mjs", ...files];
+  // One file at a time: many tests measure how long something takes. No file may hang for ever.
+  const args = ["--test", "--test-concurrency=1", "--test-timeout=300000", "--test-reporter=./lib/reporter.mjs", ...files];
   const child = spawn(process.execPath, args, { cwd: here, env: { ...process.env, TARGET: target }, stdio: ["ignore", "pipe", "inherit"] });
   const tests = [];
   for await (const line of createInterface({ input: child.stdout })) tests.push(JSON.parse(line));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Socket } from "engine.io-client";
-import { group } from "../lib/groups.mjs";
+import { group, timed } from "../lib/groups.mjs";
 import { observe } from "../lib/sessions.mjs";
 import { server } from "../lib/target.mjs";
 import { event, Inbox, within } from "../lib/wait.mjs";
@@ -46,8 +46,8 @@ for (const [way, transports] of Object.entries(ways)) {
   });
 
   group("Heartbeat, close, disconnect reasons", () => {
-    test(`the official client over ${way}: stays through many pings`, async (t) => {
-      const target = await server({ pingInterval: 100, pingTimeout: 100 });
+    timed(`the official client over ${way}: stays through many pings`, async (t) => {
+      const target = await server({ pingInterval: 100, pingTimeout: 300 });
       const socket = open(t, target, { transports });
       let pings = 0;
       const tenth = new Promise((resolve) => socket.on("ping", () => (pings += 1) === 10 && resolve()));

@@ -122,6 +122,13 @@ export class Chat {
       this.#happen({ kind: "failed", ...(socket.active ? {} : { reason: error.message }) });
       if (!socket.active) this.#again();
     });
+    // A WebSocket that dies while it takes the place of long-polling leaves this client between the two:
+    // it neither polls nor closes, and says it is connected, until its heartbeat is overdue.
+    socket.io.on("open", () => {
+      const { engine } = socket.io;
+      const stuck = () => engine.readyState === "open" && this.#breakOff();
+      engine.once("upgrading", () => engine.once("upgradeError", stuck));
+    });
     socket.on("epoch", (epoch: unknown, last: unknown) => this.#begin(epoch, last));
     socket.on("resync", (notice: unknown) => {
       const { epoch, first, last } = (notice ?? {}) as Record<string, unknown>;
@@ -160,9 +167,7 @@ export class Chat {
     const outcome = this.timeline.accept(row);
     if (outcome === "hole") {
       // Never shown out of order: the server is asked again, from the cursor.
-      this.#socket.disconnect();
-      this.#happen({ kind: "lost" });
-      this.#again();
+      this.#breakOff();
       return;
     }
     if (outcome === "added") {
@@ -192,6 +197,12 @@ export class Chat {
       return row;
     });
     return { rows, oldest: first as number };
+  }
+
+  #breakOff(): void {
+    this.#socket.disconnect();
+    this.#happen({ kind: "lost" });
+    this.#again();
   }
 
   /** Connects again where the client would not by itself: sooner at first, every half minute at last. */

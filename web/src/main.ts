@@ -42,7 +42,8 @@ function inTime<T>(opening: Promise<T>): Promise<T> {
   });
 }
 
-function start({ archive, outbox, clientId, kept }: Storage): void {
+/** Shows and connects; answers how a message is sent from now on. */
+function start({ archive, outbox, clientId, kept }: Storage): (content: string) => Promise<void> {
   const timeline = new Timeline();
   if (kept) timeline.reset(kept.epoch, kept.cursor, kept.rows);
 
@@ -84,14 +85,6 @@ function start({ archive, outbox, clientId, kept }: Storage): void {
     retry: (entry) => void sender.retry(entry).catch(() => warn("lost")),
     discard: (entry) => void sender.discard(entry).catch(() => warn("lost")),
   });
-  new Composer(async (content) => {
-    await sender.send(content).catch((error: unknown) => {
-      const full = "Too many messages are waiting already. Send this one when some of them have left.";
-      throw error instanceof OutboxFullError ? new Error(full) : error;
-    });
-    log.toEnd();
-  });
-
   let seen = timeline.cursor ?? 0;
 
   function render(): void {
@@ -125,8 +118,15 @@ function start({ archive, outbox, clientId, kept }: Storage): void {
     if (!document.hidden) chat.hurry();
     draw();
   });
+  addEventListener("beforeunload", (event) => {
+    if (sender.atRisk) event.preventDefault();
+  });
   render();
   chat.connect();
+  return async (content) => {
+    await sender.send(content);
+    log.toEnd();
+  };
 }
 
 /** Draws at most once per frame, and now and then while nobody looks and there are no frames. */
@@ -159,11 +159,20 @@ const WARNINGS = {
   lost: "The browser's storage has failed. Messages that are not sent yet are lost when you close or reload this page.",
 } as const;
 
+const QUEUE_FULL = "Too many messages are waiting already. Send this one when some of them have left.";
 const OPENING_TIMEOUT = 5_000;
 const HIDDEN_INTERVAL = 500;
 // How many messages the page holds while the reader is at the end, ten times that while not.
 const ROWS_SHOWN = 1_000;
 
-void openStorage().then(start);
+const send = openStorage().then(start);
+// There from the first moment: what is typed while the storage opens waits for it.
+new Composer(async (content) => {
+  try {
+    await (await send)(content);
+  } catch (error) {
+    throw error instanceof OutboxFullError ? new Error(QUEUE_FULL) : error;
+  }
+});
 // Lets the page open while the server is away. Where that is not possible, it does not.
 navigator.serviceWorker?.register(new URL("./sw.js", document.baseURI)).catch(() => undefined);

@@ -79,6 +79,11 @@ export class Sender {
     await this.#memory.add(content);
   }
 
+  /** Whether closing the page now would lose a message. */
+  get atRisk(): boolean {
+    return this.#inMemory.some((entry) => !entry.failure);
+  }
+
   /** Sends a refused message again. */
   async retry(entry: Entry): Promise<void> {
     await this.#home(entry).retry(entry);

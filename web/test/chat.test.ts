@@ -197,6 +197,23 @@ test("a_server_that_sends_us_away_is_asked_again_with_growing_pauses", () => {
   vi.restoreAllMocks();
 });
 
+test.each([
+  ["open", ["disconnect", "connect"]],
+  ["closed", []],
+])("an_upgrade_that_dies_halfway_on_an_%s_connection_calls_%j", (readyState, calls) => {
+  const { socket } = setUp();
+  socket.goOnline();
+  socket.io.emit("open");
+  socket.io.engine.emit("upgradeError"); // before it began: long-polling goes on
+  vi.advanceTimersByTime(30_000);
+  expect(socket.calls).toEqual([]);
+  socket.io.engine.emit("upgrading");
+  socket.io.engine.readyState = readyState;
+  socket.io.engine.emit("upgradeError");
+  vi.advanceTimersByTime(30_000);
+  expect(socket.calls).toEqual(calls);
+});
+
 test("what_is_shown_is_kept_and_a_burst_makes_few_transactions", async () => {
   const archive = await Archive.open("chat-test");
   const save = vi.spyOn(archive, "save");
@@ -215,7 +232,23 @@ function setUp({ archive }: { archive?: Archive } = {}) {
   return { socket, timeline, chat };
 }
 
+class Emitter {
+  readyState = "open";
+  #listeners = new Map<string, (...args: unknown[]) => void>();
+
+  on(event: string, listener: (...args: unknown[]) => void): void {
+    this.#listeners.set(event, listener);
+  }
+
+  once = this.on;
+
+  emit(event: string): void {
+    this.#listeners.get(event)?.();
+  }
+}
+
 class FakeSocket {
+  io = Object.assign(new Emitter(), { engine: new Emitter() });
   connected = false;
   active = true;
   calls: string[] = [];

@@ -65,7 +65,12 @@ export class Tab {
 
   /** Waits for a status: connecting, online, reconnecting, offline or unavailable. */
   async status(...kinds) {
-    await this.page.waitForFunction((kinds) => kinds.includes(document.querySelector("#status").dataset.status), kinds);
+    await this.page
+      .waitForFunction((kinds) => kinds.includes(document.querySelector("#status").dataset.status), kinds)
+      .catch(async (error) => {
+        const { status } = await this.page.locator("#status").evaluate((element) => ({ ...element.dataset }));
+        throw new Error(`still ${status}, not ${kinds.join(" or ")}`, { cause: error });
+      });
   }
 
   /** Waits until the last stored messages are exactly these and nothing is on its way. */

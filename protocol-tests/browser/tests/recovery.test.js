@@ -196,6 +196,14 @@ chatTest("without_storage_the_page_works_from_memory_and_says_so", async ({ serv
   await server.kill();
   for (const text of ["and", "in order"]) await here.write(text);
   await here.waits(2);
+
+  // Closing now would lose them, so the browser asks first.
+  const asked = here.page.waitForEvent("dialog");
+  await here.page.close({ runBeforeUnload: true });
+  const dialog = await asked;
+  assert.equal(dialog.type(), "beforeunload");
+  await dialog.dismiss();
+
   await server.start();
   for (const tab of [here, there]) await tab.shows(["from memory", "and", "in order"]);
   assert.ok((await here.rows()).every((row) => row.own));
@@ -224,6 +232,41 @@ chatTest("full_storage_turns_to_memory_says_so_and_keeps_the_order", async ({ se
   await server.start();
   for (const tab of [here, there]) await tab.shows(["one", "two", "three", "four"]);
   await assertSame(here, there);
+});
+
+chatTest("what_is_typed_while_the_storage_hangs_is_sent_without_it", async ({ newPerson }) => {
+  const person = await newPerson();
+  await person.context.addInitScript(() => {
+    // A request that neither succeeds nor fails, as a damaged profile gives it.
+    IDBFactory.prototype.open = () => Object.setPrototypeOf(new EventTarget(), IDBOpenDBRequest.prototype);
+  });
+  const tab = await person.open();
+  await tab.write("early");
+  await tab.write("and early again");
+  await tab.shows(["early", "and early again"]);
+  assert.match(await tab.page.locator("#notice").textContent(), /does not let the page store anything/);
+});
+
+chatTest("a_websocket_that_dies_in_the_middle_of_the_upgrade_costs_a_moment_only", async ({ newPerson }) => {
+  const person = await newPerson();
+  let upgrades = 0;
+  await person.context.routeWebSocket(/socket\.io/, (page) => {
+    upgrades += 1;
+    const dies = upgrades === 1;
+    const server = page.connectToServer();
+    server.onMessage((message) => {
+      page.send(message);
+      if (dies && message === "3probe") page.close();
+    });
+  });
+  const here = await person.open();
+  const there = await (await newPerson()).open();
+  // Less than the heartbeat, which would end the stall by itself.
+  await here.write("hello");
+  for (const tab of [here, there]) await tab.shows(["hello"]);
+  await there.write("hello back");
+  await here.shows(["hello", "hello back"]);
+  assert.equal(upgrades, 2);
 });
 
 /** Waits until the page, its files and what it shows are kept in the browser. */

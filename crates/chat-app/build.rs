@@ -31,7 +31,6 @@ fn build_page(out_dir: &Path) -> Result<Vec<(String, PathBuf)>, String> {
         "index.html",
         "package.json",
         "package-lock.json",
-        "public",
         "src",
         "tsconfig.json",
         "vite.config.ts",
@@ -63,7 +62,8 @@ fn install(web: &Path) -> Result<(), String> {
     if is_installed {
         return Ok(());
     }
-    run(npm(web).args(["ci", "--no-audit", "--no-fund"]))
+    // Vite is among the packages for development, which an environment may leave out.
+    run(npm(web).args(["ci", "--include=dev", "--no-audit", "--no-fund"]))
 }
 
 fn npm(web: &Path) -> Command {

@@ -54,15 +54,17 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// How long a request's head may take to arrive, on connections accepted by `serve`. Default: 5 s.
     pub header_read_timeout: Duration,
-    /// The bytes of a request's head, on connections accepted by `serve`. Default: 16 KiB.
+    /// The bytes of a request's head, on connections accepted by `serve`; at least 8 KiB. Default: 16 KiB.
     pub max_header_bytes: usize,
     /// How long a request's body may take to arrive. Default: 10 s.
     pub body_read_timeout: Duration,
-    /// How long a WebSocket may take no byte at all while there is something to write. Default: 10 s.
+    /// How long a WebSocket may take no byte at all while there is something to write; half as long again for other
+    /// connections accepted by `serve`. Default: 10 s.
     pub write_deadline: Duration,
     /// The read buffer of a WebSocket, in bytes: most of what an idle connection costs. Default: 2 KiB.
     pub ws_read_buffer: usize,
-    /// The frames one WebSocket message may come in, reckoned by the bytes that their heads take. Default: 1,024.
+    /// The frames that the largest WebSocket message may come in. What is bounded is the bytes on the wire between two
+    /// messages: `max_payload` and 14 for the head of each frame. Default: 1,024.
     pub ws_max_fragments: usize,
     /// How many bytes a WebSocket gathers before it writes. Default: 16 KiB.
     pub ws_write_buffer: usize,

@@ -3,6 +3,7 @@
 mod clock;
 mod layer;
 mod link;
+mod patient;
 mod polling;
 mod serve;
 mod service;

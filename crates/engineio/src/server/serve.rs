@@ -11,7 +11,7 @@ use tokio::{
 };
 use tower_layer::Layer as _;
 
-use super::{Engine, Handler, RemoteAddr, service::plain};
+use super::{Engine, Handler, RemoteAddr, patient::Patient, service::plain};
 use crate::config::Config;
 
 /// The header fields of one request.
@@ -57,7 +57,7 @@ impl<H: Handler> Engine<H> {
 ///
 /// # Errors
 ///
-/// Only if the listener itself is broken; that a connection cannot be accepted is logged, and accepting goes on.
+/// None at present: that a connection cannot be accepted is logged, and accepting goes on.
 pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
@@ -77,6 +77,11 @@ where
         .header_read_timeout(config.header_read_timeout)
         .max_buf_size(config.max_header_bytes.max(8 * 1024))
         .max_headers(MAX_HEADERS);
+    let limits = ConnectionLimits {
+        // A WebSocket has a check of its own, which knows the reason; it is to come first.
+        patience: config.write_deadline.saturating_mul(3) / 2,
+        grace: config.shutdown_grace,
+    };
     // Every connection holds a receiver: `closed` tells when the last of them is gone.
     let (stopping, stopped) = watch::channel(());
     let mut stop = std::pin::pin!(stop);
@@ -97,6 +102,7 @@ where
                     stream,
                     service,
                     stopped.clone(),
+                    limits,
                 ));
             }
             Err(error) => {
@@ -107,8 +113,17 @@ where
     }
     drop((listener, stopped));
     stopping.send_replace(());
+    // A connection has the rest of its request to finish, and then it is dropped: it ends with its receiver.
     stopping.closed().await;
     Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct ConnectionLimits {
+    /// How long a peer may take nothing of what is written to it.
+    patience: Duration,
+    /// How long a request may go on when serving stops.
+    grace: Duration,
 }
 
 async fn serve_connection<S, B>(
@@ -116,6 +131,7 @@ async fn serve_connection<S, B>(
     stream: TcpStream,
     service: S,
     mut stopped: watch::Receiver<()>,
+    limits: ConnectionLimits,
 ) where
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
@@ -126,15 +142,16 @@ async fn serve_connection<S, B>(
 {
     // Small packets in both directions are what this is about.
     let _unsupported = stream.set_nodelay(true);
-    let mut connection = std::pin::pin!(
-        http.serve_connection(TokioIo::new(stream), service)
-            .with_upgrades()
-    );
+    let stream = TokioIo::new(Patient::new(stream, limits.patience));
+    let mut connection = std::pin::pin!(http.serve_connection(stream, service).with_upgrades());
     let result = tokio::select! {
         result = connection.as_mut() => result,
         _ = stopped.changed() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match tokio::time::timeout(limits.grace, connection).await {
+                Ok(result) => result,
+                Err(_elapsed) => return tracing::debug!("connection dropped"),
+            }
         }
     };
     if let Err(error) = result {

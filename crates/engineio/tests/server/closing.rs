@@ -1,10 +1,18 @@
 //! The end of the server.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
+use bytes::Bytes;
 use engineio::{CloseReason, Config, Frame};
 use futures_util::FutureExt;
-use tokio::time::Instant;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::{body::Incoming, service::service_fn};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
 
 use crate::support::{Polling, Server, soon, target};
 
@@ -139,4 +147,25 @@ async fn other_paths_of_a_port_are_answered_with_501() {
         .get("/other")
         .await
         .assert(501, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_its_response_does_not_hold_serve_up() {
+    let server = Server::quiet(Config::default());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // More than the buffers of both sockets hold.
+    let page = service_fn(async |_request: Request<Incoming>| {
+        let body = Full::new(Bytes::from(vec![b'x'; 64 << 20]));
+        Ok::<_, Infallible>(Response::new(body))
+    });
+    let engine = server.engine.clone();
+    let serving = tokio::spawn(async move { engine.serve_with(listener, page).await });
+    let mut peer = TcpStream::connect(address).await.unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    peer.read_u8().await.unwrap();
+    server.engine.close().await;
+    soon(serving).await.unwrap().unwrap();
 }

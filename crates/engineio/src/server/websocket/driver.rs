@@ -144,7 +144,8 @@ impl<H: Handler> Driver<H> {
     /// The WebSocket layer bounds the size of a message, and not the number of frames it is made of.
     fn check_fragments(&self) -> ControlFlow<End> {
         let config = self.link.engine().config();
-        let most = config.max_payload + config.ws_max_fragments * LARGEST_FRAME_HEAD;
+        let heads = config.ws_max_fragments.saturating_mul(LARGEST_FRAME_HEAD);
+        let most = config.max_payload.saturating_add(heads);
         if self.stream.get_ref().read() - self.read_before <= most as u64 {
             return ControlFlow::Continue(());
         }

@@ -103,6 +103,8 @@ where
         Ok(Err(BodyError::Aborted)) => return Ok(plain(StatusCode::BAD_REQUEST, "")),
         Err(_elapsed) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "")),
     };
+    // What is paused may be meant for the very first packet.
+    link.reading().await;
     for (count, packet) in payload::decode(body, config.max_packets_per_payload).enumerate() {
         if count % PACKETS_PER_TURN == PACKETS_PER_TURN - 1 {
             tokio::task::yield_now().await;

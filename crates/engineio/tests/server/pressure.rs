@@ -254,3 +254,21 @@ async fn a_paused_session_that_is_closed_ends() {
     client.post.reply().await.assert(200, "ok");
     assert_eq!(server.told_so_far(), []);
 }
+
+#[tokio::test]
+async fn a_post_waits_before_its_first_packet_while_reading_is_paused() {
+    let mut server = Server::quiet(Config::default());
+    let client = Polling::open(&server).await;
+    let link = server.link();
+    link.pause_reading();
+    let target = client.target();
+    let mut http = server.connect();
+    let posting = tokio::spawn(async move { http.post(&target, "4early").await });
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.told_so_far(), []);
+    link.resume_reading();
+    assert_eq!(server.message().await, "early");
+    soon(posting).await.unwrap().assert(200, "ok");
+}

@@ -278,8 +278,12 @@ impl Session {
                     self.pong_extended = false;
                     self.timers.set(Timer::Pong, now + self.config.ping_timeout);
                 }
-                // The pong may be among what was not read yet, and that is our doing.
+                // The pong may be among what was not read yet, and that is our doing. Writing shows whether the
+                // client is still there.
                 Timer::Pong if self.reading_paused > 0 => {
+                    if self.outbox.is_empty() {
+                        self.outbox.push(packet::PING);
+                    }
                     self.timers.set(Timer::Pong, now + self.config.ping_timeout);
                 }
                 Timer::Pong => self.end(CloseReason::PingTimeout),
@@ -350,9 +354,13 @@ impl Session {
         self.timers.stop(Timer::Admission);
     }
 
-    /// The application has nobody on this session any more: the admission timer starts again.
+    /// The application has nobody on this session any more: the admission timer starts, unless it runs already.
     pub fn expect_admission(&mut self, now: Instant) {
-        if let (State::Open, Some(timeout)) = (self.state, self.config.admission_timeout) {
+        let timeout = self
+            .config
+            .admission_timeout
+            .filter(|_| !self.is_unconnected());
+        if let (State::Open, Some(timeout)) = (self.state, timeout) {
             self.timers.set(Timer::Admission, now + timeout);
         }
     }

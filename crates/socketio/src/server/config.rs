@@ -54,7 +54,7 @@ pub struct Config {
     pub max_attachments: usize,
     /// The bytes of a packet whose attachments have not all arrived. Default: 4 MiB.
     pub max_pending_attachment_bytes: usize,
-    /// How long the attachments of a packet may take to arrive. Default: 10 s.
+    /// How long the attachments of a packet may take to arrive; checked when the next one does. Default: 10 s.
     pub attachment_timeout: Duration,
     /// The rooms a socket may be in. Default: 1,024.
     pub max_rooms_per_socket: usize,

@@ -171,6 +171,7 @@ impl Connection {
     pub(crate) fn refuse(&self, socket: &Socket) {
         let mut state = lock(&self.state);
         state.slots.retain(|slot| !slot.holds(socket));
+        state.expect_admission_if_deserted(socket.link());
     }
 
     /// The server disconnects a socket; the client does not know yet.

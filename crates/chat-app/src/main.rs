@@ -2,6 +2,7 @@
 //! stops in order.
 
 mod chat;
+mod descriptors;
 mod options;
 mod people;
 mod web;
@@ -73,7 +74,9 @@ async fn run(options: Options) -> Result<(), String> {
     let store =
         SqliteStore::open(&options.database, store_options).map_err(|error| error.to_string())?;
 
-    let io = Server::new();
+    let mut config = socketio::Config::default();
+    config.engine.max_sessions = descriptors::max_sessions(config.engine.max_sessions);
+    let io = Server::with_config(config);
     let log = Log::open(store, event_log::Config::default(), chat::encoder(&io))
         .map_err(|error| format!("cannot read the database {database}: {error}"))?;
     let chat = Chat::new(log, options.history);

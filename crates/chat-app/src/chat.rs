@@ -1,5 +1,24 @@
-//! The chat on the wire: what a visitor's `auth` asks for, how a message is stored and answered, and how history is
-//! read. The contract is the official tutorial's, with answers for clients that bring an id.
+//! The chat on the wire. It is the official tutorial's, so that its page works here unchanged, with answers for clients
+//! that bring an id of their own.
+//!
+//! | from | event | arguments | acknowledgement |
+//! | --- | --- | --- | --- |
+//! | client | `chat message` | `content`: 1 byte to 8 KiB of text; `clientOffset`: 1 to 128 bytes, the client's own name for the message | with an id: `{offset, epoch, duplicate}` or `{error, message}`; without: called with nothing when the message is stored, otherwise not called |
+//! | server | `chat message` | `content`, `serverOffset`, `{author, clientOffset, at}` | |
+//! | client | `history` | `before`: an offset; `limit`: at most 256 | `{messages, first}`: the newest before that offset, ascending, each as the arguments of `chat message`; the oldest offset there is |
+//! | server | `epoch` | the name of this history, its last offset | |
+//! | server | `resync` | `{epoch, first, last}` | |
+//!
+//! `error` is `invalid` or `conflict`, which are final, or `busy` or `unavailable`, which are to be tried again.
+//!
+//! What a client may send as `auth`:
+//!
+//! - `clientId`: 16 to 64 characters of the URL-safe base64 alphabet, random and kept secret. It gets answers, and
+//!   `epoch` before anything else. One of another shape is refused with `invalid clientId`.
+//! - `serverOffset`: an integer. Everything after it follows, in order, then what is new; 0 is the beginning.
+//! - `epoch`: the history that offset is of. If either does not fit, `resync` comes first, and then what a client without
+//!   an offset gets.
+//! - `history`: without an offset, how many of the last messages to begin with.
 
 mod auth;
 mod delivery;

@@ -88,6 +88,13 @@ export class Chat {
     }
   }
 
+  /** Resolves when the log says so. */
+  async says(text) {
+    while (!this.log.includes(text)) {
+      await within(new Promise((resolve) => this.child.stderr.once("data", resolve)), `the log to say "${text}"`);
+    }
+  }
+
   signal(name) {
     this.child.kill(name);
   }

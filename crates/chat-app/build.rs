@@ -77,7 +77,7 @@ fn run(command: &mut Command) -> Result<(), String> {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(
-                "npm was not found: install Node.js 20 with npm to build the page, \
+                "npm was not found: install Node.js 20.19 or newer, with npm, to build the page, \
                         or build without it by --no-default-features"
                     .to_owned(),
             );

@@ -1,4 +1,4 @@
-//! The thread and the tasks of a log: the only file that waits.
+//! The thread and the tasks of a log: the only file that starts any.
 //!
 //! - The *writer* is a thread, because a commit blocks. It ends when the inbox is closed and empty.
 //! - The *publisher* is a task. It walks the streams whose tail moved, so that a walk overlaps with the next commit

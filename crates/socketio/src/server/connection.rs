@@ -354,7 +354,9 @@ fn on_event(
             Err(ArgsError::Malformed) => return Err(DecodeError::InvalidPayload.into()),
             Err(ArgsError::Mismatch(error)) => {
                 count(&link.engine().handler().counters.mismatched_arguments);
-                tracing::debug!(event = &**name, error, "handler skipped");
+                // The text quotes what the client has sent.
+                tracing::debug!(event = &**name, "handler skipped, as its type does not fit");
+                tracing::trace!(event = &**name, error, "handler skipped");
             }
         }
     }

@@ -99,7 +99,7 @@ fn run(command: &mut Command) -> Result<(), String> {
         .map(|word| word.to_string_lossy())
         .collect();
     Err(format!(
-        "`npm {}` in web/ failed; its output is above",
+        "`npm {}` in web/ failed; its output is below, under stderr",
         words.join(" ")
     ))
 }

@@ -7,7 +7,11 @@ mod options;
 mod people;
 mod web;
 
-use std::{convert::Infallible, io::IsTerminal, process::ExitCode};
+use std::{
+    convert::Infallible,
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use event_log::{
@@ -22,7 +26,6 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 use tower_layer::Layer;
-use tracing_subscriber::EnvFilter;
 
 use self::{chat::Chat, options::Options};
 
@@ -31,14 +34,10 @@ const APPLICATION_ID: u32 = u32::from_be_bytes(*b"Chat");
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let filter = match EnvFilter::try_new(&options.log) {
-        Ok(filter) => filter,
-        Err(error) => return fail(format!("--log {} is no filter: {error}", options.log)),
-    };
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(&options.log)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -59,13 +58,11 @@ async fn run(options: Options) -> Result<(), String> {
     let mut signals =
         Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
     // The address first: if it is taken, no database is made.
+    let cannot_listen = |error| format!("cannot listen on {}: {}", options.listen, advice(&error));
     let listener = TcpListener::bind(&options.listen)
         .await
-        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    let database = options.database.display();
+        .map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
     let store_options = sqlite::Options {
         application_id: APPLICATION_ID,
         ..sqlite::Options::default()
@@ -77,6 +74,7 @@ async fn run(options: Options) -> Result<(), String> {
     let mut config = socketio::Config::default();
     config.engine.max_sessions = descriptors::max_sessions(config.engine.max_sessions);
     let io = Server::with_config(config);
+    let database = store.path().display().to_string();
     let log = Log::open(store, event_log::Config::default(), chat::encoder(&io))
         .map_err(|error| format!("cannot read the database {database}: {error}"))?;
     let chat = Chat::new(log, options.history);
@@ -106,7 +104,7 @@ async fn run(options: Options) -> Result<(), String> {
 async fn stop(
     io: &Server,
     chat: &Chat,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: tokio::task::JoinHandle<io::Result<()>>,
 ) -> Result<(), String> {
     io.refuse_sessions();
     let closed = chat.close().await;
@@ -116,7 +114,7 @@ async fn stop(
         stored = stats.rows,
         commits = stats.commits,
         duplicates = stats.duplicates,
-        "stopped"
+        "stopped; counted since the start"
     );
     match serving.await {
         Ok(Ok(())) => {}
@@ -124,6 +122,20 @@ async fn stop(
         Err(error) => return Err(format!("serving failed: {error}")),
     }
     closed.map_err(|error| format!("the database could not be closed properly: {error}"))
+}
+
+/// What to do about an address that cannot be listened on.
+fn advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program uses this port; choose one by --listen".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        _ => format!(
+            "{error}; expected an address and a port, as in 127.0.0.1:3000, or 0.0.0.0:3000 for all interfaces"
+        ),
+    }
 }
 
 /// Everything that is not Socket.IO.
@@ -147,7 +159,7 @@ struct StopSignal {
 }
 
 impl Signals {
-    fn listen() -> std::io::Result<Self> {
+    fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use tracing_subscriber::filter::LevelFilter;
 
 /// A chat that loses nothing: what was acknowledged is on disk, and whoever comes back gets what was missed, once
 /// and in order. Open the address in a browser to use it.
@@ -37,9 +38,24 @@ pub struct Options {
     pub history: u64,
 
     /// What is logged: error, warn, info, debug or trace, or one per part, as in `info,socketio=debug`.
-    /// What people write is not logged at any level above trace
-    #[arg(long, env = "CHAT_LOG", value_name = "LEVEL", default_value = "info")]
+    /// What people write is never logged
+    #[arg(long, env = "CHAT_LOG", value_name = "LEVEL", default_value = "info", value_parser = check_filter)]
     pub log: String,
+}
+
+/// A word alone would be taken for the name of a part, and a misspelt level would log nothing.
+fn check_filter(filter: &str) -> Result<String, String> {
+    // Nothing at all would be taken for a level too.
+    let is_level = |level: &str| !level.is_empty() && level.parse::<LevelFilter>().is_ok();
+    let is_sound = |directive: &str| match directive.split_once('=') {
+        Some((part, level)) => !part.is_empty() && is_level(level),
+        None => is_level(directive),
+    };
+    if filter.split(',').all(is_sound) {
+        Ok(filter.to_owned())
+    } else {
+        Err("expected off, error, warn, info, debug or trace, or one per part, as in info,socketio=debug".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +67,16 @@ mod tests {
     #[test]
     fn the_options_are_consistent() {
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused() {
+        for filter in ["info", "off", "info,socketio=debug", "engineio=trace"] {
+            assert!(check_filter(filter).is_ok(), "{filter}");
+        }
+        for filter in ["loud", "", "info,", "socketio=loud", "=info", "socketio"] {
+            assert!(check_filter(filter).is_err(), "{filter}");
+        }
     }
 
     #[test]

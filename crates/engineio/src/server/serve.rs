@@ -25,7 +25,10 @@ impl<H: Handler> Engine<H> {
     /// [`close`](Self::close), when all connections are gone.
     pub async fn serve(self: &Arc<Self>, listener: TcpListener) -> io::Result<()> {
         let not_here = service_fn(|_request: Request<Incoming>| {
-            std::future::ready(Ok::<_, Infallible>(plain(StatusCode::NOT_IMPLEMENTED, "")))
+            std::future::ready(Ok::<_, Infallible>(plain(
+                StatusCode::NOT_IMPLEMENTED,
+                "there is nothing here but the server's own path\n",
+            )))
         });
         self.serve_with(listener, self.layer().layer(not_here))
             .await

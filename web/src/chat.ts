@@ -248,7 +248,6 @@ export function credentials(clientId: string, timeline: Timeline): Record<string
   const { epoch, cursor } = timeline;
   return {
     clientId,
-    history: PAGE,
     ...(epoch === undefined ? {} : { epoch }),
     ...(cursor === undefined ? {} : { serverOffset: cursor }),
   };

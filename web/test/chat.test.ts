@@ -17,12 +17,12 @@ afterEach(() => void vi.useRealTimers());
 test("each_attempt_names_the_cursor_of_that_moment", () => {
   const { socket, timeline } = setUp();
   const auth = () => credentials("client", timeline);
-  expect(auth()).toEqual({ clientId: "client", history: 50 });
+  expect(auth()).toEqual({ clientId: "client" });
   socket.receive("epoch", "e1", 100);
-  expect(auth()).toEqual({ clientId: "client", history: 50, epoch: "e1" });
+  expect(auth()).toEqual({ clientId: "client", epoch: "e1" });
   socket.message(51);
   socket.message(52);
-  expect(auth()).toEqual({ clientId: "client", history: 50, epoch: "e1", serverOffset: 52 });
+  expect(auth()).toEqual({ clientId: "client", epoch: "e1", serverOffset: 52 });
 });
 
 test("an_empty_server_gives_a_cursor_of_zero", () => {
@@ -70,7 +70,7 @@ test("another_epoch_without_a_resync_starts_over_as_well", () => {
   socket.message(1);
   socket.receive("epoch", "e2", 1);
   expect(timeline.rows).toEqual([]);
-  expect(credentials("client", timeline)).toEqual({ clientId: "client", history: 50, epoch: "e2" });
+  expect(credentials("client", timeline)).toEqual({ clientId: "client", epoch: "e2" });
 });
 
 test("a_server_that_went_back_in_the_same_epoch_is_followed", () => {

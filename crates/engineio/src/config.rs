@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::cors::Cors;
+
 /// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
 ///
 /// ```
@@ -13,7 +15,7 @@ use std::time::Duration;
 /// };
 /// assert_eq!(config.max_payload, 1_000_000);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// The path that is served, without a trailing slash. Default: `/engine.io`.
     pub path: String,
@@ -33,6 +35,8 @@ pub struct Config {
     pub upgrade_timeout: Duration,
     /// The largest message, or long-polling body, in bytes (`maxHttpBufferSize`). Default: 1,000,000.
     pub max_payload: usize,
+    /// Which pages of other origins may use the server. Default: none, no CORS header is sent.
+    pub cors: Option<Cors>,
     /// The bytes a session may have waiting to be sent, each packet counted with 64 bytes on top. A client that is
     /// slower than that is closed with `slow consumer`. A single larger message is taken when nothing waits.
     /// Default: 2,000,000.
@@ -82,6 +86,7 @@ impl Default for Config {
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
+            cors: None,
             max_buffered_bytes: 2_000_000,
             max_packets_per_payload: 10_000,
             max_sessions: 100_000,

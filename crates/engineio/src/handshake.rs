@@ -44,6 +44,9 @@ pub enum HandshakeError {
     /// Code 4: the server takes no more sessions at the moment.
     #[error("Service unavailable")]
     Unavailable,
+    /// Code 4: not from this origin.
+    #[error("Forbidden")]
+    Forbidden,
     /// Code 5: a version of the protocol that is not spoken here.
     #[error("Unsupported protocol version")]
     UnsupportedProtocolVersion,
@@ -57,7 +60,7 @@ impl HandshakeError {
             Self::UnknownSid => 1,
             Self::BadHandshakeMethod => 2,
             Self::BadRequest => 3,
-            Self::Unavailable => 4,
+            Self::Unavailable | Self::Forbidden => 4,
             Self::UnsupportedProtocolVersion => 5,
         }
     }
@@ -66,6 +69,7 @@ impl HandshakeError {
     pub fn status(self) -> u16 {
         match self {
             Self::Unavailable => 503,
+            Self::Forbidden => 403,
             _ => 400,
         }
     }

@@ -63,7 +63,8 @@
 //! ```
 //!
 //! The modules in reading order: [`packet`], [`payload`], [`handshake`], [`session`] and its mirror image
-//! [`client_session`], [`config`], [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone, to which time and bytes are handed.
+//! [`client_session`], [`config`], [`cors`],
+//! [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone, to which time and bytes are handed.
 #![forbid(unsafe_code)]
 
 pub mod packet;
@@ -78,12 +79,14 @@ pub mod session;
 mod timer;
 
 pub mod config;
+pub mod cors;
 pub mod error;
 
 #[cfg(feature = "server")]
 pub mod server;
 
 pub use config::Config;
+pub use cors::{Cors, CorsError, CorsOptions, Origins};
 pub use error::{CloseReason, DecodeError, PushError};
 pub use handshake::Transport;
 pub use packet::{Frame, Message, Packet};

@@ -241,6 +241,9 @@ pub use self::{
 };
 
 #[cfg(feature = "server")]
+pub use engineio::{Cors, CorsError, CorsOptions, Origins};
+
+#[cfg(feature = "server")]
 pub use self::server::{
     Answer, Answers, Broadcast, Config, Counters, Emitter, Event, Handshake, IntoRooms, Namespace,
     Outcome, RemoteSocket, Server, Socket,

@@ -1,6 +1,7 @@
 //! The server: an `Engine` holds the sessions, a `Handler` is the application, a `Service` is mounted.
 
 mod clock;
+mod cors;
 mod layer;
 mod link;
 mod patient;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
-use super::{Engine, Handler, polling, websocket};
+use super::{Engine, Handler, cors, polling, websocket};
 use crate::{
     config::Config,
     handshake::{HandshakeError, Query, Transport},
@@ -116,8 +116,27 @@ where
     B::Data: Send,
     B::Error: Send,
 {
+    let Some(cors) = &engine.config.cors else {
+        return answer_or_refuse(&engine, request).await;
+    };
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = match *request.method() {
+        Method::OPTIONS => cors::preflight(cors, request.headers()),
+        _ => answer_or_refuse(&engine, request).await,
+    };
+    cors::add_headers(cors, origin.as_ref(), response.headers_mut());
+    response
+}
+
+async fn answer_or_refuse<H, B>(engine: &Arc<Engine<H>>, request: Request<B>) -> Response<Body>
+where
+    H: Handler,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
     let is_upgrade = websocket::is_upgrade(request.headers());
-    match answer(engine, request, is_upgrade).await {
+    match answer(engine.clone(), request, is_upgrade).await {
         Ok(response) => response,
         Err(error) if is_upgrade => refuse_upgrade(error),
         Err(error) => refuse(error),
@@ -138,6 +157,14 @@ where
     let query = Query::parse(request.uri().query().unwrap_or(""), engine.config())?;
     if has_bad_origin(request.headers()) {
         return Err(HandshakeError::BadRequest);
+    }
+    // A handshake by long-polling is open to all: what it answers, CORS keeps from a foreign page.
+    let is_guarded = is_upgrade || query.sid.is_some();
+    if let Some(cors) = &engine.config.cors
+        && is_guarded
+        && !cors::lets_in(cors, request.headers())
+    {
+        return Err(HandshakeError::Forbidden);
     }
     match query.sid {
         Some(sid) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cors::Cors;
+use crate::{cookie::Cookie, cors::Cors};
 
 /// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
 ///
@@ -37,6 +37,8 @@ pub struct Config {
     pub max_payload: usize,
     /// Which pages of other origins may use the server. Default: none, no CORS header is sent.
     pub cors: Option<Cors>,
+    /// A cookie with the session's id, for load balancers. Default: none.
+    pub cookie: Option<Cookie>,
     /// The bytes a session may have waiting to be sent, each packet counted with 64 bytes on top. A client that is
     /// slower than that is closed with `slow consumer`. A single larger message is taken when nothing waits.
     /// Default: 2,000,000.
@@ -87,6 +89,7 @@ impl Default for Config {
             upgrade_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
             cors: None,
+            cookie: None,
             max_buffered_bytes: 2_000_000,
             max_packets_per_payload: 10_000,
             max_sessions: 100_000,

@@ -64,7 +64,7 @@
 //!
 //! The modules in reading order: [`packet`], [`payload`], [`handshake`], [`session`] and its mirror image
 //! [`client_session`], [`config`], [`cors`],
-//! [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone, to which time and bytes are handed.
+//! [`cookie`], [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone, to which time and bytes are handed.
 #![forbid(unsafe_code)]
 
 pub mod packet;
@@ -79,6 +79,7 @@ pub mod session;
 mod timer;
 
 pub mod config;
+pub mod cookie;
 pub mod cors;
 pub mod error;
 
@@ -86,6 +87,7 @@ pub mod error;
 pub mod server;
 
 pub use config::Config;
+pub use cookie::{Cookie, CookieError, CookieOptions, SameSite};
 pub use cors::{Cors, CorsError, CorsOptions, Origins};
 pub use error::{CloseReason, DecodeError, PushError};
 pub use handshake::Transport;

@@ -241,7 +241,9 @@ pub use self::{
 };
 
 #[cfg(feature = "server")]
-pub use engineio::{Cors, CorsError, CorsOptions, Origins};
+pub use engineio::{
+    Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, Origins, SameSite,
+};
 
 #[cfg(feature = "server")]
 pub use self::server::{

@@ -26,14 +26,20 @@ use crate::{
 /// After so many packets of one body, others get their turn.
 const PACKETS_PER_TURN: usize = 128;
 
-/// The handshake: makes a session and answers with its open packet.
+/// The handshake: makes a session and answers with its open packet, and the cookie if there is one.
 pub(super) async fn open<H: Handler, B>(
     engine: &Arc<Engine<H>>,
     request: Request<B>,
 ) -> Result<Response<Body>, HandshakeError> {
     let (parts, _body) = request.into_parts();
     let link = engine.open_session(Transport::Polling, &parts)?;
-    Ok(park(link, &parts.headers).await)
+    let cookie = engine.config.cookie.as_ref();
+    let cookie = cookie.map(|cookie| cookie.header(link.sid()));
+    let mut response = park(link, &parts.headers).await;
+    if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 /// A GET: answered when there is something to send.

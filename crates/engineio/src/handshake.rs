@@ -44,7 +44,7 @@ pub enum HandshakeError {
     /// Code 4: the server takes no more sessions at the moment.
     #[error("Service unavailable")]
     Unavailable,
-    /// Code 4: not from this origin.
+    /// Code 4: not from this origin, or not in the application's eyes.
     #[error("Forbidden")]
     Forbidden,
     /// Code 5: a version of the protocol that is not spoken here.
@@ -72,11 +72,6 @@ impl HandshakeError {
             Self::Forbidden => 403,
             _ => 400,
         }
-    }
-
-    /// The body of the refusal of a long-polling request.
-    pub fn body(self) -> String {
-        format!(r#"{{"code":{},"message":"{self}"}}"#, self.code())
     }
 }
 
@@ -248,18 +243,6 @@ mod tests {
             std::str::from_utf8(frame.bytes())
                 .unwrap()
                 .contains(r#""upgrades":[]"#)
-        );
-    }
-
-    #[test]
-    fn errors_have_the_official_bodies() {
-        assert_eq!(
-            HandshakeError::UnknownTransport.body(),
-            r#"{"code":0,"message":"Transport unknown"}"#
-        );
-        assert_eq!(
-            HandshakeError::UnsupportedProtocolVersion.body(),
-            r#"{"code":5,"message":"Unsupported protocol version"}"#
         );
     }
 }

@@ -243,6 +243,7 @@ pub use self::{
 #[cfg(feature = "server")]
 pub use engineio::{
     Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, Origins, SameSite,
+    server::Hooks,
 };
 
 #[cfg(feature = "server")]

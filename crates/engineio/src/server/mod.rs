@@ -2,10 +2,12 @@
 
 mod clock;
 mod cors;
+mod hooks;
 mod layer;
 mod link;
 mod patient;
 mod polling;
+mod refusal;
 mod serve;
 mod service;
 #[cfg(test)]
@@ -34,6 +36,7 @@ use crate::{
 
 use self::clock::Clock;
 pub use self::{
+    hooks::Hooks,
     layer::{Layer, LayerService},
     link::Link,
     serve::serve,
@@ -65,6 +68,7 @@ pub struct RemoteAddr(pub SocketAddr);
 /// An Engine.IO server: its options, its application and its sessions.
 pub struct Engine<H: Handler> {
     config: Arc<Config>,
+    hooks: Hooks,
     handler: H,
     clock: Arc<Clock<H>>,
     /// Read once per HTTP request, written at each open and close; never touched by a WebSocket message.
@@ -84,8 +88,14 @@ pub struct Engine<H: Handler> {
 impl<H: Handler> Engine<H> {
     /// A server without sessions. It starts no task before the first of them.
     pub fn new(config: Config, handler: H) -> Arc<Self> {
+        Self::with_hooks(config, Hooks::default(), handler)
+    }
+
+    /// The same, with functions that are called for its requests.
+    pub fn with_hooks(config: Config, hooks: Hooks, handler: H) -> Arc<Self> {
         Arc::new(Self {
             config: Arc::new(config),
+            hooks,
             handler,
             clock: Arc::new(Clock::default()),
             sessions: RwLock::default(),

@@ -9,10 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
-use super::{Engine, Handler, cors, polling, websocket};
+use super::{Engine, Handler, cors, polling, refusal::Refusal, websocket};
 use crate::{
     config::Config,
     handshake::{HandshakeError, Query, Transport},
@@ -138,8 +138,7 @@ where
     let is_upgrade = websocket::is_upgrade(request.headers());
     match answer(engine.clone(), request, is_upgrade).await {
         Ok(response) => response,
-        Err(error) if is_upgrade => refuse_upgrade(error),
-        Err(error) => refuse(error),
+        Err(refusal) => refusal.response(is_upgrade),
     }
 }
 
@@ -147,7 +146,7 @@ async fn answer<H, B>(
     engine: Arc<Engine<H>>,
     request: Request<B>,
     is_upgrade: bool,
-) -> Result<Response<Body>, HandshakeError>
+) -> Result<Response<Body>, Refusal>
 where
     H: Handler,
     B: http_body::Body + Send + 'static,
@@ -156,7 +155,7 @@ where
 {
     let query = Query::parse(request.uri().query().unwrap_or(""), engine.config())?;
     if has_bad_origin(request.headers()) {
-        return Err(HandshakeError::BadRequest);
+        return Err(HandshakeError::BadRequest.into());
     }
     // A handshake by long-polling is open to all: what it answers, CORS keeps from a foreign page.
     let is_guarded = is_upgrade || query.sid.is_some();
@@ -164,16 +163,16 @@ where
         && is_guarded
         && !cors::lets_in(cors, request.headers())
     {
-        return Err(HandshakeError::Forbidden);
+        return Err(HandshakeError::Forbidden.into());
     }
     match query.sid {
         Some(sid) => {
             let link = engine.session(sid?).ok_or(HandshakeError::UnknownSid)?;
             let is_on_transport = query.transport == link.transport();
             if !query.is_protocol_4 || (!is_upgrade && !is_on_transport) {
-                return Err(HandshakeError::BadRequest);
+                return Err(HandshakeError::BadRequest.into());
             }
-            match (query.transport, request.method()) {
+            let response = match (query.transport, request.method()) {
                 (Transport::WebSocket, _) => websocket::probe(&link, request),
                 (Transport::Polling, &Method::GET) if !is_upgrade => {
                     polling::receive(link, request.headers()).await
@@ -183,23 +182,25 @@ where
                 }
                 (Transport::Polling, _) if is_upgrade => Err(HandshakeError::BadRequest),
                 (Transport::Polling, _) => Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "")),
-            }
+            };
+            Ok(response?)
         }
         None => {
             if request.method() != Method::GET {
-                return Err(HandshakeError::BadHandshakeMethod);
+                return Err(HandshakeError::BadHandshakeMethod.into());
             }
             if is_upgrade != (query.transport == Transport::WebSocket) {
-                return Err(HandshakeError::BadRequest);
-            }
-            if !query.is_protocol_4 {
-                return Err(HandshakeError::UnsupportedProtocolVersion);
+                return Err(HandshakeError::BadRequest.into());
             }
             engine.check_capacity()?;
-            match query.transport {
-                Transport::WebSocket => websocket::open(engine, request),
-                Transport::Polling => polling::open(&engine, request).await,
+            let request = engine.hooks.check(request).await?;
+            if !query.is_protocol_4 {
+                return Err(HandshakeError::UnsupportedProtocolVersion.into());
             }
+            Ok(match query.transport {
+                Transport::WebSocket => websocket::open(engine, request)?,
+                Transport::Polling => polling::open(&engine, request).await?,
+            })
         }
     }
 }
@@ -209,43 +210,6 @@ fn has_bad_origin(headers: &http::HeaderMap) -> bool {
     headers
         .get(header::ORIGIN)
         .is_some_and(|origin| origin.to_str().is_err())
-}
-
-fn refuse(error: HandshakeError) -> Response<Body> {
-    let mut response = Response::new(Body::from(error.body()));
-    *response.status_mut() = status_of(error);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    add_retry_after(error, &mut response);
-    response
-}
-
-/// A refused WebSocket gets the bare message, and its connection is closed.
-fn refuse_upgrade(error: HandshakeError) -> Response<Body> {
-    let mut response = Response::new(Body::from(error.to_string()));
-    *response.status_mut() = status_of(error);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    response
-        .headers_mut()
-        .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    add_retry_after(error, &mut response);
-    response
-}
-
-fn status_of(error: HandshakeError) -> StatusCode {
-    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
-}
-
-fn add_retry_after(error: HandshakeError, response: &mut Response<Body>) {
-    if error == HandshakeError::Unavailable {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    }
 }
 
 pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {

@@ -10,6 +10,7 @@ mod cors;
 mod handler;
 mod handshake;
 mod heartbeat;
+mod hooks;
 mod limits;
 mod mounting;
 mod panics;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use engineio::server::Hooks;
+
 use super::adapter::AdapterFactory;
 use crate::packet::Limits;
 
@@ -23,6 +25,8 @@ pub struct Config {
     /// The options of the engine below: path, transports, heartbeat, sizes. Its path is `/socket.io` by default, and its
     /// `admission_timeout` is set from `connect_timeout`.
     pub engine: engineio::Config,
+    /// What the application decides about requests. Default: nothing.
+    pub hooks: Hooks,
     /// How long a client may be in no namespace before its session is closed. Default: 45 s.
     pub connect_timeout: Duration,
     /// How long the middlewares of a namespace may take for one client. Default: 10 s.
@@ -72,6 +76,7 @@ impl Default for Config {
                 path: "/socket.io".to_owned(),
                 ..engineio::Config::default()
             },
+            hooks: Hooks::default(),
             connect_timeout: Duration::from_secs(45),
             connect_handler_timeout: Duration::from_secs(10),
             ack_timeout: Duration::from_secs(30),

@@ -79,6 +79,7 @@ impl Server {
             admission_timeout: Some(config.connect_timeout),
             ..config.engine.clone()
         };
+        let hooks = config.hooks.clone();
         let config = Arc::new(config);
         let main = Namespace::new("/".into(), config.clone());
         let protocol = Protocol {
@@ -90,7 +91,7 @@ impl Server {
             counters: LiveCounters::default(),
         };
         Self {
-            engine: Engine::new(engine_config, protocol),
+            engine: Engine::with_hooks(engine_config, hooks, protocol),
             main,
         }
     }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use engineio::{
     CloseReason, Config, Frame, Message, Sid,
-    server::{Engine, Handler, Link},
+    server::{Engine, Handler, Hooks, Link},
 };
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -95,8 +95,22 @@ impl Server {
         Self::with_close(config, on_message, |_, _| {})
     }
 
+    /// A server that only listens, and asks the hooks.
+    pub fn with_hooks(config: Config, hooks: Hooks) -> Self {
+        Self::build(config, hooks, |_, _| {}, |_, _| {})
+    }
+
     pub fn with_close(
         config: Config,
+        on_message: impl Fn(&Arc<Link<App>>, Message) + Send + Sync + 'static,
+        on_close: impl Fn(&Arc<Link<App>>, CloseReason) + Send + Sync + 'static,
+    ) -> Self {
+        Self::build(config, Hooks::default(), on_message, on_close)
+    }
+
+    fn build(
+        config: Config,
+        hooks: Hooks,
         on_message: impl Fn(&Arc<Link<App>>, Message) + Send + Sync + 'static,
         on_close: impl Fn(&Arc<Link<App>>, CloseReason) + Send + Sync + 'static,
     ) -> Self {
@@ -107,7 +121,7 @@ impl Server {
             on_close: Box::new(on_close),
         };
         Self {
-            engine: Engine::new(config, app),
+            engine: Engine::with_hooks(config, hooks, app),
             told: receiver,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{cookie::Cookie, cors::Cors};
+use crate::{cookie::Cookie, cors::Cors, packet::Frame};
 
 /// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
 ///
@@ -39,6 +39,8 @@ pub struct Config {
     pub cors: Option<Cors>,
     /// A cookie with the session's id, for load balancers. Default: none.
     pub cookie: Option<Cookie>,
+    /// A packet that every client gets right after the handshake, such as a [`Frame::message`]. Default: none.
+    pub initial_packet: Option<Frame>,
     /// The bytes a session may have waiting to be sent, each packet counted with 64 bytes on top. A client that is
     /// slower than that is closed with `slow consumer`. A single larger message is taken when nothing waits.
     /// Default: 2,000,000.
@@ -90,6 +92,7 @@ impl Default for Config {
             max_payload: 1_000_000,
             cors: None,
             cookie: None,
+            initial_packet: None,
             max_buffered_bytes: 2_000_000,
             max_packets_per_payload: 10_000,
             max_sessions: 100_000,

@@ -150,6 +150,9 @@ impl Session {
         }
         let mut outbox = Outbox::default();
         outbox.push(open_packet(sid, transport, &config));
+        if let Some(packet) = &config.initial_packet {
+            outbox.push(packet.clone());
+        }
         Self {
             config,
             state: State::Open,

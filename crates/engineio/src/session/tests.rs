@@ -117,6 +117,26 @@ fn message(text: &'static str) -> Event {
 }
 
 #[test]
+fn an_initial_packet_follows_the_open_packet_at_once() {
+    let config = Config {
+        initial_packet: Some(Frame::message("welcome")),
+        ..Config::default()
+    };
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let now = Bench::polling().now;
+        let sid = Sid::from_random([7; 15]);
+        let session = Session::new(now, sid, transport, Arc::new(config.clone()));
+        let mut bench = Bench { now, session };
+        let sent = match transport {
+            Transport::Polling => bench.transmit(Wire::Polling),
+            Transport::WebSocket => bench.transmit(bench.wire()),
+        };
+        assert!(sent[0].starts_with("0{"), "{sent:?}");
+        assert_eq!(sent[1..], ["4welcome"]);
+    }
+}
+
+#[test]
 fn messages_arrive_in_order_on_polling() {
     let mut bench = Bench::polling();
     bench.session.open_post().unwrap();

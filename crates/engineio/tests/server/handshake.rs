@@ -1,6 +1,6 @@
 //! Handshakes, and how they are refused.
 
-use engineio::{CloseReason, Config};
+use engineio::{CloseReason, Config, Frame};
 use tokio_tungstenite::tungstenite;
 
 use crate::support::{Polling, Server, target, websocket_on};
@@ -36,6 +36,18 @@ async fn a_websocket_begins_with_the_open_packet_and_offers_no_upgrade() {
     let open = socket.receive().await;
     assert!(open.starts_with(r#"0{"sid":""#), "{open}");
     assert!(open.contains(r#""upgrades":[]"#), "{open}");
+}
+
+#[tokio::test]
+async fn an_initial_packet_comes_with_the_open_packet() {
+    let server = Server::quiet(Config {
+        initial_packet: Some(Frame::message("welcome")),
+        ..Config::default()
+    });
+    let open = server.connect().get(&target("polling", "")).await;
+    assert!(open.body.ends_with("}\u{1e}4welcome"), "{open:?}");
+    let mut socket = server.websocket().await;
+    assert_eq!(socket.receive().await, "4welcome");
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use http::{Request, request::Parts};
+use http::{HeaderMap, Request, Response, StatusCode, request::Parts};
 
-use super::refusal::Refusal;
+use super::{refusal::Refusal, service::Body};
 
 /// Functions of the application that are called for requests. None by default.
 ///
@@ -22,9 +22,12 @@ use super::refusal::Refusal;
 #[derive(Clone, Default)]
 pub struct Hooks {
     allow_request: Option<Arc<AllowRequest>>,
+    initial_headers: Option<Arc<AddHeaders>>,
+    headers: Option<Arc<AddHeaders>>,
 }
 
 type AllowRequest = dyn Fn(Parts) -> Allowed + Send + Sync;
+type AddHeaders = dyn Fn(&mut HeaderMap, &Parts) + Send + Sync;
 type Allowed = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 impl Hooks {
@@ -39,6 +42,56 @@ impl Hooks {
     {
         self.allow_request = Some(Arc::new(move |request| Box::pin(hook(request))));
         self
+    }
+
+    /// Is handed the headers of the first response of each session, which it may change: that of the handshake, also if
+    /// it changes to WebSocket. Refusals are none.
+    #[must_use]
+    pub fn initial_headers(
+        mut self,
+        hook: impl Fn(&mut HeaderMap, &Parts) + Send + Sync + 'static,
+    ) -> Self {
+        self.initial_headers = Some(Arc::new(hook));
+        self
+    }
+
+    /// Is handed the headers of every response of a session, which it may change: those of the handshake, after
+    /// [`initial_headers`](Self::initial_headers), of each poll and each POST, and of the upgrade. Refusals are none.
+    #[must_use]
+    pub fn headers(
+        mut self,
+        hook: impl Fn(&mut HeaderMap, &Parts) + Send + Sync + 'static,
+    ) -> Self {
+        self.headers = Some(Arc::new(hook));
+        self
+    }
+
+    /// What the hooks for headers will want of a request, if there are any.
+    pub(super) fn parts_for_headers<B>(&self, request: Request<B>) -> (Request<B>, Option<Parts>) {
+        if self.initial_headers.is_none() && self.headers.is_none() {
+            return (request, None);
+        }
+        let (parts, body) = request.into_parts();
+        (Request::from_parts(parts.clone(), body), Some(parts))
+    }
+
+    /// Lets the hooks change the response to a request.
+    pub(super) fn change_headers(
+        &self,
+        is_handshake: bool,
+        request: &Parts,
+        response: &mut Response<Body>,
+    ) {
+        if !matches!(
+            response.status(),
+            StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS
+        ) {
+            return;
+        }
+        let initial = self.initial_headers.iter().filter(|_| is_handshake);
+        for hook in initial.chain(&self.headers) {
+            hook(response.headers_mut(), request);
+        }
     }
 
     /// Gives the request back if it is welcome.
@@ -56,6 +109,8 @@ impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
             .field("allow_request", &self.allow_request.is_some())
+            .field("initial_headers", &self.initial_headers.is_some())
+            .field("headers", &self.headers.is_some())
             .finish()
     }
 }

@@ -136,8 +136,18 @@ where
     B::Error: Send,
 {
     let is_upgrade = websocket::is_upgrade(request.headers());
+    let (request, parts) = engine.hooks.parts_for_headers(request);
     match answer(engine.clone(), request, is_upgrade).await {
-        Ok(response) => response,
+        Ok(mut response) => {
+            if let Some(parts) = parts {
+                let query = Query::parse(parts.uri.query().unwrap_or(""), engine.config());
+                let is_handshake = query.is_ok_and(|query| query.sid.is_none());
+                engine
+                    .hooks
+                    .change_headers(is_handshake, &parts, &mut response);
+            }
+            response
+        }
         Err(refusal) => refusal.response(is_upgrade),
     }
 }

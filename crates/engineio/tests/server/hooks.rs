@@ -5,7 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use engineio::{Config, server::Hooks};
+use engineio::{Config, Cookie, CookieOptions, server::Hooks};
+use http::{HeaderMap, HeaderValue, request::Parts};
 
 use crate::support::{Polling, Reply, Server, Told, target};
 
@@ -79,4 +80,76 @@ async fn only_handshakes_are_asked_for() {
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     assert!(matches!(server.told().await, Told::Open(_)));
     assert_eq!(server.message().await, "hi");
+}
+
+/// Hooks that count their calls in a header.
+fn counting() -> Hooks {
+    let counter = |name: &'static str| {
+        let count = AtomicUsize::new(0);
+        move |headers: &mut HeaderMap, request: &Parts| {
+            let calls = count.fetch_add(1, Ordering::Relaxed) + 1;
+            assert_eq!(request.uri.path(), "/engine.io/");
+            headers.insert(name, HeaderValue::from(calls));
+        }
+    };
+    Hooks::default()
+        .initial_headers(counter("x-initial"))
+        .headers(counter("x-every"))
+}
+
+fn counts(reply: &Reply) -> [Option<&str>; 2] {
+    ["x-initial: ", "x-every: "].map(|name| {
+        let mut lines = reply.head.lines();
+        lines.find_map(|line| line.strip_prefix(name))
+    })
+}
+
+#[tokio::test]
+async fn headers_are_added_to_the_first_response_and_to_every_one() {
+    let server = Server::with_hooks(Config::default(), counting());
+    let open = get(&server, &target("polling", ""), "").await;
+    assert_eq!(counts(&open), [Some("1"), Some("1")]);
+    let sid = open.body.split('"').nth(3).unwrap();
+    let mut http = server.connect();
+    let post = http.post(&target("polling", sid), "4hi").await;
+    assert_eq!(counts(&post), [None, Some("2")]);
+    let link = server.engine.session(sid.parse().unwrap()).unwrap();
+    link.push(&[engineio::Frame::message("x")]).unwrap();
+    let poll = http.get(&target("polling", sid)).await;
+    assert_eq!(counts(&poll), [None, Some("3")]);
+    let probe = get(&server, &target("websocket", sid), UPGRADE).await;
+    assert_eq!((probe.status, counts(&probe)), (101, [None, Some("4")]));
+}
+
+#[tokio::test]
+async fn headers_are_added_to_the_change_to_websocket() {
+    let server = Server::with_hooks(Config::default(), counting());
+    let open = get(&server, &target("websocket", ""), UPGRADE).await;
+    assert_eq!((open.status, counts(&open)), (101, [Some("1"), Some("1")]));
+}
+
+#[tokio::test]
+async fn headers_are_not_added_to_refusals() {
+    let server = Server::with_hooks(Config::default(), counting());
+    let refused = get(&server, &target("polling", "x"), "").await;
+    assert_eq!((refused.status, counts(&refused)), (400, [None, None]));
+    let upgrade = get(&server, &target("polling", ""), UPGRADE).await;
+    assert_eq!((upgrade.status, counts(&upgrade)), (400, [None, None]));
+}
+
+#[tokio::test]
+async fn the_cookie_can_be_changed_by_the_first_headers() {
+    let config = Config {
+        cookie: Some(Cookie::new(CookieOptions::default()).unwrap()),
+        ..Config::default()
+    };
+    let hooks = Hooks::default().initial_headers(|headers, _request| {
+        let cookie = headers.remove("set-cookie").unwrap();
+        assert!(cookie.to_str().unwrap().starts_with("io="));
+        headers.insert("set-cookie", HeaderValue::from_static("mine=1"));
+    });
+    let server = Server::with_hooks(config, hooks);
+    let open = get(&server, &target("polling", ""), "").await;
+    assert!(open.head.contains("set-cookie: mine=1\r\n"), "{open:?}");
+    assert!(!open.head.contains("io="), "{open:?}");
 }

@@ -1,6 +1,6 @@
 //! What a socket knows of how its client came.
 
-use socketio::{Config, Event, Server};
+use socketio::{Config, Event, Hooks, Server};
 
 use crate::client::{Client, PATH};
 
@@ -75,4 +75,25 @@ async fn the_request_need_not_be_kept() {
     });
     let mut client = Client::connect(&io).await;
     client.ask(r#"420["who am i"]"#, r#"430[null,0,""]"#).await;
+}
+
+#[tokio::test]
+async fn hooks_of_the_configuration_see_the_request() {
+    let io = Server::with_config(Config {
+        hooks: Hooks::default().allow_request(async |request| {
+            match request.headers.contains_key("x-key") {
+                true => Ok(()),
+                false => Err("no key".to_owned()),
+            }
+        }),
+        ..Config::default()
+    });
+    for (name, status) in [("x-key", 200), ("x-other", 403)] {
+        let request = http::Request::get("/socket.io/?EIO=4&transport=polling")
+            .header(name, "1")
+            .body(http_body_util::Empty::<bytes::Bytes>::new())
+            .unwrap();
+        let response = hyper::service::Service::call(&io.service(), request).await;
+        assert_eq!(response.unwrap().status(), status, "{name}");
+    }
 }

@@ -243,7 +243,7 @@ pub use self::{
 #[cfg(feature = "server")]
 pub use engineio::{
     Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, Origins, SameSite,
-    server::Hooks,
+    server::{BadRequest, ConnectionError, Hooks},
 };
 
 #[cfg(feature = "server")]

@@ -4,7 +4,10 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use http::{HeaderMap, Request, Response, StatusCode, request::Parts};
 
-use super::{refusal::Refusal, service::Body};
+use super::{
+    refusal::{ConnectionError, Refusal},
+    service::Body,
+};
 
 /// Functions of the application that are called for requests. None by default.
 ///
@@ -24,10 +27,12 @@ pub struct Hooks {
     allow_request: Option<Arc<AllowRequest>>,
     initial_headers: Option<Arc<AddHeaders>>,
     headers: Option<Arc<AddHeaders>>,
+    connection_error: Option<Arc<Report>>,
 }
 
 type AllowRequest = dyn Fn(Parts) -> Allowed + Send + Sync;
 type AddHeaders = dyn Fn(&mut HeaderMap, &Parts) + Send + Sync;
+type Report = dyn Fn(&ConnectionError<'_>) + Send + Sync;
 type Allowed = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 impl Hooks {
@@ -66,9 +71,27 @@ impl Hooks {
         self
     }
 
-    /// What the hooks for headers will want of a request, if there are any.
-    pub(super) fn parts_for_headers<B>(&self, request: Request<B>) -> (Request<B>, Option<Parts>) {
-        if self.initial_headers.is_none() && self.headers.is_none() {
+    /// Is told of each request that is refused with a code, of a handshake or of a session.
+    #[must_use]
+    pub fn connection_error(
+        mut self,
+        hook: impl Fn(&ConnectionError<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.connection_error = Some(Arc::new(hook));
+        self
+    }
+
+    /// Tells the application of a refused request.
+    pub(super) fn report(&self, refusal: &Refusal, request: &Parts) {
+        if let Some(hook) = &self.connection_error {
+            hook(&refusal.report(request));
+        }
+    }
+
+    /// What the hooks that come after the answer will want of a request, if there are any.
+    pub(super) fn parts_of<B>(&self, request: Request<B>) -> (Request<B>, Option<Parts>) {
+        let has_headers = self.initial_headers.is_some() || self.headers.is_some();
+        if !has_headers && self.connection_error.is_none() {
             return (request, None);
         }
         let (parts, body) = request.into_parts();
@@ -111,6 +134,7 @@ impl fmt::Debug for Hooks {
             .field("allow_request", &self.allow_request.is_some())
             .field("initial_headers", &self.initial_headers.is_some())
             .field("headers", &self.headers.is_some())
+            .field("connection_error", &self.connection_error.is_some())
             .finish()
     }
 }

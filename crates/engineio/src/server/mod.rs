@@ -39,6 +39,7 @@ pub use self::{
     hooks::Hooks,
     layer::{Layer, LayerService},
     link::Link,
+    refusal::{BadRequest, ConnectionError},
     serve::serve,
     service::{Body, Service},
 };

@@ -1,15 +1,57 @@
-//! `Refusal`: why a request is refused, and the response that says so.
+//! `Refusal`: why a request is refused, the response that says so, and what the application is told.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::service::Body;
 use crate::handshake::HandshakeError;
+
+/// A request that was refused, as [`Hooks::connection_error`](super::Hooks::connection_error) is told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ConnectionError<'a> {
+    /// The request.
+    pub request: &'a Parts,
+    /// The official code.
+    pub code: u8,
+    /// The message that the client gets: the official one, or that of `allow_request`.
+    pub message: String,
+    /// What was wrong with a bad request (code 3), if it is one that has a name. About the other codes the request says all.
+    pub context: Option<BadRequest>,
+}
+
+/// The bad requests that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadRequest {
+    /// The `Origin` is no text.
+    InvalidOrigin,
+    /// The session is on another transport.
+    TransportMismatch,
+    /// The session speaks another version of the protocol.
+    ProtocolMismatch,
+    /// A handshake that asks for a WebSocket in its query and not in its headers, or the other way round.
+    TransportHandshakeError,
+}
+
+impl BadRequest {
+    /// The official name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidOrigin => "INVALID_ORIGIN",
+            Self::TransportMismatch => "TRANSPORT_MISMATCH",
+            Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
+            Self::TransportHandshakeError => "TRANSPORT_HANDSHAKE_ERROR",
+        }
+    }
+}
 
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// By the protocol.
     Handshake(HandshakeError),
+    /// As a bad request that has a name.
+    BadRequest(BadRequest),
     /// By the application, with its message.
     Policy(String),
 }
@@ -20,13 +62,32 @@ impl From<HandshakeError> for Refusal {
     }
 }
 
+impl From<BadRequest> for Refusal {
+    fn from(context: BadRequest) -> Self {
+        Self::BadRequest(context)
+    }
+}
+
 impl Refusal {
-    pub(super) fn code(&self) -> u8 {
+    /// What the application is told.
+    pub(super) fn report<'a>(&self, request: &'a Parts) -> ConnectionError<'a> {
+        ConnectionError {
+            request,
+            code: self.code(),
+            message: self.message(),
+            context: match self {
+                Self::BadRequest(context) => Some(*context),
+                Self::Handshake(_) | Self::Policy(_) => None,
+            },
+        }
+    }
+
+    fn code(&self) -> u8 {
         self.error().code()
     }
 
     /// The official message, or the application's.
-    pub(super) fn message(&self) -> String {
+    fn message(&self) -> String {
         match self {
             Self::Policy(message) if !message.is_empty() => message.clone(),
             _ => self.error().to_string(),
@@ -61,6 +122,7 @@ impl Refusal {
     fn error(&self) -> HandshakeError {
         match self {
             Self::Handshake(error) => *error,
+            Self::BadRequest(_) => HandshakeError::BadRequest,
             Self::Policy(_) => HandshakeError::Forbidden,
         }
     }

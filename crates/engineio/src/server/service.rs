@@ -12,7 +12,11 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
-use super::{Engine, Handler, cors, polling, refusal::Refusal, websocket};
+use super::{
+    Engine, Handler, cors, polling,
+    refusal::{BadRequest, Refusal},
+    websocket,
+};
 use crate::{
     config::Config,
     handshake::{HandshakeError, Query, Transport},
@@ -136,7 +140,7 @@ where
     B::Error: Send,
 {
     let is_upgrade = websocket::is_upgrade(request.headers());
-    let (request, parts) = engine.hooks.parts_for_headers(request);
+    let (request, parts) = engine.hooks.parts_of(request);
     match answer(engine.clone(), request, is_upgrade).await {
         Ok(mut response) => {
             if let Some(parts) = parts {
@@ -148,7 +152,12 @@ where
             }
             response
         }
-        Err(refusal) => refusal.response(is_upgrade),
+        Err(refusal) => {
+            if let Some(parts) = parts {
+                engine.hooks.report(&refusal, &parts);
+            }
+            refusal.response(is_upgrade)
+        }
     }
 }
 
@@ -165,7 +174,7 @@ where
 {
     let query = Query::parse(request.uri().query().unwrap_or(""), engine.config())?;
     if has_bad_origin(request.headers()) {
-        return Err(HandshakeError::BadRequest.into());
+        return Err(BadRequest::InvalidOrigin.into());
     }
     // A handshake by long-polling is open to all: what it answers, CORS keeps from a foreign page.
     let is_guarded = is_upgrade || query.sid.is_some();
@@ -179,8 +188,11 @@ where
         Some(sid) => {
             let link = engine.session(sid?).ok_or(HandshakeError::UnknownSid)?;
             let is_on_transport = query.transport == link.transport();
-            if !query.is_protocol_4 || (!is_upgrade && !is_on_transport) {
-                return Err(HandshakeError::BadRequest.into());
+            if !is_upgrade && !is_on_transport {
+                return Err(BadRequest::TransportMismatch.into());
+            }
+            if !query.is_protocol_4 {
+                return Err(BadRequest::ProtocolMismatch.into());
             }
             let response = match (query.transport, request.method()) {
                 (Transport::WebSocket, _) => websocket::probe(&link, request),
@@ -200,7 +212,7 @@ where
                 return Err(HandshakeError::BadHandshakeMethod.into());
             }
             if is_upgrade != (query.transport == Transport::WebSocket) {
-                return Err(HandshakeError::BadRequest.into());
+                return Err(BadRequest::TransportHandshakeError.into());
             }
             engine.check_capacity()?;
             let request = engine.hooks.check(request).await?;

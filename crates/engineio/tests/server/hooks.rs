@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use engineio::{Config, Cookie, CookieOptions, server::Hooks};
+use engineio::{
+    Config, Cookie, CookieOptions,
+    server::{BadRequest, Hooks},
+};
 use http::{HeaderMap, HeaderValue, request::Parts};
 
 use crate::support::{Polling, Reply, Server, Told, target};
@@ -152,4 +155,102 @@ async fn the_cookie_can_be_changed_by_the_first_headers() {
     let open = get(&server, &target("polling", ""), "").await;
     assert!(open.head.contains("set-cookie: mine=1\r\n"), "{open:?}");
     assert!(!open.head.contains("io="), "{open:?}");
+}
+
+#[tokio::test]
+async fn refused_requests_are_reported_with_code_message_and_context() {
+    let (report, mut reported) = tokio::sync::mpsc::unbounded_channel();
+    let hooks = Hooks::default()
+        .allow_request(
+            async |request| match request.headers.contains_key("x-key") {
+                true => Ok(()),
+                false => Err("no key".to_owned()),
+            },
+        )
+        .connection_error(move |error| {
+            let context = error.context.map(BadRequest::as_str);
+            let method = error.request.method.to_string();
+            let told = (method, error.code, error.message.clone(), context);
+            report.send(told).unwrap();
+        });
+    let server = Server::with_hooks(Config::default(), hooks);
+    let open = get(&server, &target("polling", ""), "x-key: 1\r\n").await;
+    let sid = open.body.split('"').nth(3).unwrap();
+    let other_version = target("polling", sid).replace("EIO=4", "EIO=3");
+    let cases = [
+        (
+            "GET",
+            "/engine.io/".to_owned(),
+            "",
+            0,
+            "Transport unknown",
+            None,
+        ),
+        (
+            "GET",
+            target("polling", "x"),
+            "",
+            1,
+            "Session ID unknown",
+            None,
+        ),
+        (
+            "PUT",
+            target("polling", ""),
+            "",
+            2,
+            "Bad handshake method",
+            None,
+        ),
+        (
+            "GET",
+            target("polling", ""),
+            "origin: http://\u{e9}\r\n",
+            3,
+            "Bad request",
+            Some("INVALID_ORIGIN"),
+        ),
+        (
+            "GET",
+            target("websocket", sid),
+            "",
+            3,
+            "Bad request",
+            Some("TRANSPORT_MISMATCH"),
+        ),
+        (
+            "GET",
+            other_version,
+            "",
+            3,
+            "Bad request",
+            Some("PROTOCOL_MISMATCH"),
+        ),
+        (
+            "GET",
+            target("websocket", ""),
+            "",
+            3,
+            "Bad request",
+            Some("TRANSPORT_HANDSHAKE_ERROR"),
+        ),
+        ("GET", target("polling", ""), "", 4, "no key", None),
+        ("GET", target("websocket", ""), UPGRADE, 4, "no key", None),
+        (
+            "GET",
+            "/engine.io/?EIO=3&transport=polling".to_owned(),
+            "x-key: 1\r\n",
+            5,
+            "Unsupported protocol version",
+            None,
+        ),
+    ];
+    for (method, target, headers, code, message, context) in cases {
+        let mut http = server.connect();
+        http.begin(method, &target, headers).await;
+        assert!(http.reply().await.status >= 400);
+        let expected = (method.to_owned(), code, message.to_owned(), context);
+        assert_eq!(reported.try_recv(), Ok(expected), "{method} {target}");
+        assert!(reported.try_recv().is_err());
+    }
 }

@@ -39,6 +39,9 @@ pub struct Config {
     pub cors: Option<Cors>,
     /// A cookie with the session's id, for load balancers. Default: none.
     pub cookie: Option<Cookie>,
+    /// Whether long-polling bodies are compressed, by gzip or deflate as the client accepts it. Default: from 1,024 bytes
+    /// on; `None` is never.
+    pub http_compression: Option<HttpCompression>,
     /// A packet that every client gets right after the handshake, such as a [`Frame::message`]. Default: none.
     pub initial_packet: Option<Frame>,
     /// The bytes a session may have waiting to be sent, each packet counted with 64 bytes on top. A client that is
@@ -78,6 +81,19 @@ pub struct Config {
     pub ws_write_buffer: usize,
 }
 
+/// Which long-polling bodies are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpCompression {
+    /// The bytes from which on a body is worth it. Default: 1,024.
+    pub threshold: usize,
+}
+
+impl Default for HttpCompression {
+    fn default() -> Self {
+        Self { threshold: 1_024 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -92,6 +108,7 @@ impl Default for Config {
             max_payload: 1_000_000,
             cors: None,
             cookie: None,
+            http_compression: Some(HttpCompression::default()),
             initial_packet: None,
             max_buffered_bytes: 2_000_000,
             max_packets_per_payload: 10_000,

@@ -86,7 +86,7 @@ pub mod error;
 #[cfg(feature = "server")]
 pub mod server;
 
-pub use config::Config;
+pub use config::{Config, HttpCompression};
 pub use cookie::{Cookie, CookieError, CookieOptions, SameSite};
 pub use cors::{Cors, CorsError, CorsOptions, Origins};
 pub use error::{CloseReason, DecodeError, PushError};

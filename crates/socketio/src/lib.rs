@@ -242,7 +242,8 @@ pub use self::{
 
 #[cfg(feature = "server")]
 pub use engineio::{
-    Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, Origins, SameSite,
+    Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, HttpCompression, Origins,
+    SameSite,
     server::{BadRequest, ConnectionError, Hooks},
 };
 

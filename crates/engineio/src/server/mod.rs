@@ -1,6 +1,7 @@
 //! The server: an `Engine` holds the sessions, a `Handler` is the application, a `Service` is mounted.
 
 mod clock;
+mod compression;
 mod cors;
 mod hooks;
 mod layer;

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Limited};
 
 use super::{
     Engine, Handler, Link,
+    compression::Encoding,
     service::{Body, plain},
 };
 use crate::{
@@ -55,12 +56,28 @@ pub(super) async fn receive<H: Handler>(
 
 async fn park<H: Handler>(link: Arc<Link<H>>, headers: &HeaderMap) -> Response<Body> {
     let is_old_ie = is_old_ie(headers);
+    let compression = link.engine().config().http_compression;
+    let encoding = compression.and_then(|_| Encoding::negotiate(headers));
     let body = LongPoll {
         link,
         is_answered: false,
     }
     .await;
-    respond(body, "text/plain; charset=UTF-8", is_old_ie)
+    let is_worth_it = compression.is_some_and(|compression| body.len() >= compression.threshold);
+    let compressed = match encoding {
+        Some(encoding) if is_worth_it => encoding.compress(body.clone()).await.zip(Some(encoding)),
+        _ => None,
+    };
+    let content_type = "text/plain; charset=UTF-8";
+    let Some((compressed, encoding)) = compressed else {
+        return respond(body, content_type, is_old_ie);
+    };
+    let mut response = respond(compressed, content_type, is_old_ie);
+    let encoding = HeaderValue::from_static(encoding.as_str());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_ENCODING, encoding);
+    response
 }
 
 /// A POST: its packets are handed on in order, then it is answered with `ok`.

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "what goes wrong fails the test")]
 
 mod closing;
+mod compression;
 mod cookie;
 mod cors;
 mod handler;

@@ -8,6 +8,7 @@ import { hangUp } from "./wire.mjs";
 export const groups = [
   "Handshake and verification",
   "CORS and response headers",
+  "Cookies",
   "Heartbeat, close, disconnect reasons",
   "Protocol violations",
   "Messages, ordering, flush",

@@ -4,8 +4,9 @@ import { createServer } from "node:http";
 import { attach } from "engine.io";
 import { Server } from "socket.io";
 
-const { maxPayload, ...given } = JSON.parse(process.argv[2] ?? "{}");
+const { maxPayload, refuse, ...given } = JSON.parse(process.argv[2] ?? "{}");
 const options = { ...given, ...(maxPayload === undefined ? {} : { maxHttpBufferSize: maxPayload }), serveClient: false };
+if (refuse !== undefined) options.allowRequest = (_request, decide) => decide(refuse, false);
 
 const http = createServer((request, response) => {
   response.writeHead(404, { "content-type": "text/plain" }).end("not here");

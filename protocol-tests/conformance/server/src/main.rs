@@ -25,7 +25,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let argument = std::env::args().nth(1).unwrap_or_else(|| "{}".to_owned());
     let options: Options = serde_json::from_str(&argument)?;
 
-    let engine = Engine::new(options.engine("/engine.io"), engine::Fixture::default());
+    let engine = Engine::with_hooks(
+        options.engine("/engine.io"),
+        options.hooks(),
+        engine::Fixture::default(),
+    );
     let io = Server::with_config(options.socket());
     socket::install(&io);
     let service = engine.layer().layer(io.layer().layer(service_fn(not_here)));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engineio::{Cookie, CookieOptions, Cors, CorsOptions, Frame, Origins, SameSite, server::Hooks};
 use serde::Deserialize;
 
 /// See the table in `fixture.md`. An option that is not there is a mistake in a test, so it is refused.
@@ -15,6 +16,66 @@ pub struct Options {
     max_payload: Option<usize>,
     transports: Option<Vec<String>>,
     allow_upgrades: Option<bool>,
+    cors: Option<CorsOption>,
+    cookie: Option<CookieOption>,
+    refuse: Option<String>,
+    initial_packet: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CorsOption {
+    /// Without it, any.
+    origin: Option<Vec<String>>,
+    #[serde(default)]
+    credentials: bool,
+    methods: Option<Vec<String>>,
+    allowed_headers: Option<Vec<String>>,
+    #[serde(default)]
+    exposed_headers: Vec<String>,
+    max_age: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CookieOption {
+    name: Option<String>,
+    path: Option<String>,
+    http_only: Option<bool>,
+    same_site: Option<String>,
+}
+
+impl CorsOption {
+    fn cors(&self) -> Cors {
+        let default = CorsOptions::default();
+        Cors::new(CorsOptions {
+            origin: self.origin.clone().map_or(default.origin, Origins::List),
+            credentials: self.credentials,
+            methods: self.methods.clone().unwrap_or(default.methods),
+            allowed_headers: self.allowed_headers.clone(),
+            exposed_headers: self.exposed_headers.clone(),
+            max_age: self.max_age.map(Duration::from_secs),
+        })
+        .expect("a test gives options that make sense")
+    }
+}
+
+impl CookieOption {
+    fn cookie(&self) -> Cookie {
+        let default = CookieOptions::default();
+        Cookie::new(CookieOptions {
+            name: self.name.clone().unwrap_or(default.name),
+            path: self.path.clone().or(default.path),
+            http_only: self.http_only.unwrap_or(default.http_only),
+            same_site: match self.same_site.as_deref() {
+                Some("strict") => Some(SameSite::Strict),
+                Some("none") => Some(SameSite::None),
+                _ => default.same_site,
+            },
+            ..CookieOptions::default()
+        })
+        .expect("a test gives options that make sense")
+    }
 }
 
 impl Options {
@@ -42,7 +103,19 @@ impl Options {
                 .upgrade_timeout
                 .map_or(default.upgrade_timeout, Duration::from_millis),
             max_payload,
+            cors: self.cors.as_ref().map(CorsOption::cors),
+            cookie: self.cookie.as_ref().map(CookieOption::cookie),
+            initial_packet: self.initial_packet.as_deref().map(Frame::message),
             ..default
+        }
+    }
+
+    /// Refuses every client, if a test wants that.
+    pub fn hooks(&self) -> Hooks {
+        match self.refuse.clone() {
+            None => Hooks::default(),
+            Some(message) => Hooks::default()
+                .allow_request(move |_request| std::future::ready(Err(message.clone()))),
         }
     }
 
@@ -51,6 +124,7 @@ impl Options {
         let default = socketio::Config::default();
         socketio::Config {
             engine: self.engine(&default.engine.path),
+            hooks: self.hooks(),
             connect_timeout: self
                 .connect_timeout
                 .map_or(default.connect_timeout, Duration::from_millis),

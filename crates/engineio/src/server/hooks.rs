@@ -38,7 +38,8 @@ type Allowed = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 impl Hooks {
     /// Asks before each handshake whether the client is welcome, and refuses it with code 4 and the message of the
     /// error, or `Forbidden` if that is empty: by status 403, and a WebSocket by status 400, as the reference does. Later
-    /// requests of a session are not asked for. A client that leaves meanwhile drops the future.
+    /// requests of a session are not asked for. A client that leaves meanwhile drops the future; otherwise it may take as
+    /// long as it likes, so whatever it waits for should have a time limit.
     #[must_use]
     pub fn allow_request<F, A>(mut self, hook: F) -> Self
     where

@@ -136,8 +136,9 @@ async fn no_push_is_lost_when_a_socket_blocks_and_unblocks() {
     let mut socket = websocket_on(stream, &target("websocket", ""))
         .await
         .unwrap();
-    let link = server.link();
+    // The session is made after the change of protocols, on another thread.
     assert!(socket.receive().await.starts_with('0'));
+    let link = server.link();
     let pusher = std::thread::spawn(move || {
         for number in 0..MESSAGES {
             // Mostly few are waiting, so that the queue runs empty again and again.

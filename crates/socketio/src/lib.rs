@@ -131,6 +131,16 @@
 //! # }
 //! ```
 //!
+//! With [`Server::of_matching`] clients bring about namespaces themselves, within bounds; their parent has the handlers:
+//!
+//! ```
+//! # use socketio::{Server, Socket};
+//! # fn app(io: &Server) {
+//! io.of_matching(|name| name.starts_with("/tenant-"))
+//!     .on_connect(async |socket: Socket| println!("somebody in {}", socket.namespace()));
+//! # }
+//! ```
+//!
 //! # Binary data
 //!
 //! [`Binary`] may stand anywhere in the arguments, in any type, in both directions and in answers. [`Args`] are all

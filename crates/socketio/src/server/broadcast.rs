@@ -198,11 +198,7 @@ impl Broadcast {
     }
 
     fn adapter(&self) -> &dyn Adapter {
-        if self.is_local {
-            &**self.namespace.local_adapter()
-        } else {
-            &**self.namespace.adapter()
-        }
+        &**self.namespace.adapter(self.is_local)
     }
 }
 

@@ -7,75 +7,125 @@ use engineio::Sid;
 use super::{
     Link,
     connection::{NoSlot, Violation},
-    handler::{CatchUnwind, HandlerName, Handlers, report_panic, spawn, start},
+    handler::{CatchUnwind, HandlerName, report_panic, spawn, start},
+    namespace::Namespace,
+    namespaces::{Parent, TooManyNamespaces},
     socket::Socket,
 };
-use crate::{encode, error::ConnectError, packet::Packet};
+use crate::{encode, error::ConnectError, packet::Packet, rooms::Room};
 
 /// A CONNECT has arrived.
 pub(crate) fn begin(link: &Arc<Link>, packet: &Packet<'_>) -> Result<(), Violation> {
     let protocol = link.engine().handler();
-    let Some(namespace) = protocol.namespace(packet.namespace) else {
-        refuse(
-            link,
-            packet.namespace,
-            &ConnectError::new("Invalid namespace"),
-        );
-        return Ok(());
-    };
-    let Some(id) = new_id() else {
-        refuse(link, packet.namespace, &ConnectError::new("internal error"));
-        return Ok(());
-    };
     let auth = (!packet.data.is_empty()).then(|| packet.data.into());
-    let handlers = namespace.handlers();
-    let socket = Socket::new(id, namespace, link.clone(), handlers.clone(), auth);
-    match link
-        .data()
-        .attach(socket.clone(), protocol.config.max_namespaces_per_client)
-    {
-        Ok(()) => {}
-        Err(NoSlot::Violation(violation)) => return Err(violation),
-        Err(NoSlot::TooManyNamespaces) => {
-            refuse(
-                link,
-                packet.namespace,
-                &ConnectError::new("too many namespaces"),
-            );
-            return Ok(());
-        }
-    }
-    if handlers.middlewares.is_empty() {
-        finish(&socket, Ok(()));
+    let Some(namespace) = protocol.namespaces.enter(packet.namespace) else {
+        return seek(link, packet.namespace, auth);
+    };
+    let Some(socket) = make_socket(link, namespace, auth) else {
+        refuse(link, packet.namespace, &internal_error());
         return Ok(());
+    };
+    let max_namespaces = protocol.config.max_namespaces_per_client;
+    if let Err(error) = link.data().attach(socket.clone(), max_namespaces) {
+        socket.refused();
+        return no_slot(link, packet.namespace, error);
     }
-    let mut admission = Box::pin(admit(socket, handlers));
-    // As with handlers: up to the first await here and now, the rest as a task, which ends when the middlewares do,
-    // at the latest at their timeout.
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    if admission.as_mut().poll(&mut context).is_pending() {
-        spawn(link, admission);
+    if socket.handlers().middlewares.is_empty() {
+        finish(&socket, Ok(()));
+    } else {
+        run(link, admit(socket));
     }
     Ok(())
 }
 
+/// There is no such namespace, but perhaps a parent wants one.
+fn seek(link: &Arc<Link>, name: &str, auth: Option<Arc<str>>) -> Result<(), Violation> {
+    let protocol = link.engine().handler();
+    let parents = protocol.namespaces.parents();
+    if parents.is_empty() {
+        refuse(link, name, &invalid_namespace());
+        return Ok(());
+    }
+    let name: Room = name.into();
+    let max_namespaces = protocol.config.max_namespaces_per_client;
+    // So that there are no more questions at a time than the client may have namespaces.
+    if let Err(error) = link.data().reserve(&name, max_namespaces) {
+        return no_slot(link, &name, error);
+    }
+    run(link, found(link.clone(), name, auth, parents));
+    Ok(())
+}
+
+/// Asks the parents, then goes on as if the namespace had been there.
+async fn found(link: Arc<Link>, name: Room, auth: Option<Arc<str>>, parents: Vec<Arc<Parent>>) {
+    let protocol = link.engine().handler();
+    let namespaces = &protocol.namespaces;
+    let timeout = protocol.config.connect_handler_timeout;
+    let search = namespaces.find_parent(parents, &name, auth.as_deref());
+    let namespace = match tokio::time::timeout(timeout, search).await {
+        Ok(Some(parent)) => namespaces
+            .enter_child(&name, &parent)
+            .map_err(|TooManyNamespaces| too_many_namespaces()),
+        Ok(None) => Err(invalid_namespace()),
+        Err(_) => Err(ConnectError::new("timeout")),
+    };
+    let namespace = match namespace {
+        Ok(namespace) => namespace,
+        Err(error) => {
+            link.data().give_up(&name);
+            refuse(&link, &name, &error);
+            return;
+        }
+    };
+    let Some(socket) = make_socket(&link, namespace, auth) else {
+        link.data().give_up(&name);
+        refuse(&link, &name, &internal_error());
+        return;
+    };
+    if !link.data().settle(&socket) {
+        socket.refused();
+        return;
+    }
+    admit(socket).await;
+}
+
+/// The socket of a client that has entered a namespace; none if there is no randomness for its id.
+fn make_socket(link: &Arc<Link>, namespace: Namespace, auth: Option<Arc<str>>) -> Option<Socket> {
+    let Some(id) = new_id() else {
+        link.engine().handler().namespaces.leave(&namespace);
+        return None;
+    };
+    let handlers = namespace.handlers();
+    Some(Socket::new(id, namespace, link.clone(), handlers, auth))
+}
+
+/// As with handlers: up to the first await here and now, the rest as a task, which ends when the predicates and
+/// middlewares do, at the latest at their timeout.
+fn run(link: &Link, admission: impl Future<Output = ()> + Send + 'static) {
+    let mut admission = Box::pin(admission);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    if admission.as_mut().poll(&mut context).is_pending() {
+        spawn(link, admission);
+    }
+}
+
 /// Asks the middlewares, then lets the socket in or not.
-async fn admit(socket: Socket, handlers: Arc<Handlers>) {
+async fn admit(socket: Socket) {
     let timeout = socket
         .link()
         .engine()
         .handler()
         .config
         .connect_handler_timeout;
-    let verdict = tokio::time::timeout(timeout, ask(&socket, &handlers)).await;
+    let verdict = tokio::time::timeout(timeout, ask(&socket)).await;
     finish(
         &socket,
         verdict.unwrap_or_else(|_| Err(ConnectError::new("timeout"))),
     );
 }
 
-async fn ask(socket: &Socket, handlers: &Handlers) -> Result<(), ConnectError> {
-    for middleware in &handlers.middlewares {
+async fn ask(socket: &Socket) -> Result<(), ConnectError> {
+    for middleware in &socket.handlers().middlewares {
         let asked = CatchUnwind(Box::pin(async {
             middleware(socket.clone(), socket.auth()).await
         }));
@@ -83,7 +133,7 @@ async fn ask(socket: &Socket, handlers: &Handlers) -> Result<(), ConnectError> {
             Ok(verdict) => verdict?,
             Err(panic) => {
                 report_panic(socket.link(), &HandlerName::Middleware, &*panic);
-                return Err(ConnectError::new("internal error"));
+                return Err(internal_error());
             }
         }
     }
@@ -117,6 +167,28 @@ fn finish(socket: &Socket, verdict: Result<(), ConnectError>) {
         socket.opened();
     }
     link.resume_reading();
+}
+
+fn no_slot(link: &Link, namespace: &str, error: NoSlot) -> Result<(), Violation> {
+    match error {
+        NoSlot::Violation(violation) => Err(violation),
+        NoSlot::TooManyNamespaces => {
+            refuse(link, namespace, &too_many_namespaces());
+            Ok(())
+        }
+    }
+}
+
+fn internal_error() -> ConnectError {
+    ConnectError::new("internal error")
+}
+
+fn invalid_namespace() -> ConnectError {
+    ConnectError::new("Invalid namespace")
+}
+
+fn too_many_namespaces() -> ConnectError {
+    ConnectError::new("too many namespaces")
 }
 
 fn refuse(link: &Link, namespace: &str, error: &ConnectError) {

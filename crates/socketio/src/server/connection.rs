@@ -45,6 +45,8 @@ struct State {
 
 /// One namespace of the client.
 enum Slot {
+    /// It is being asked whether there may be a namespace of this name.
+    Seeking(Room),
     /// The middlewares run, or the connect handlers are being started. No event may come yet.
     Connecting(Socket),
     Connected(Socket),
@@ -127,18 +129,22 @@ impl Connection {
         let state = lock(&self.state);
         let sockets = state.slots.iter().filter_map(|slot| match slot {
             Slot::Connecting(socket) | Slot::Connected(socket) => Some(socket.clone()),
-            Slot::Left(_) => None,
+            Slot::Seeking(_) | Slot::Left(_) => None,
         });
         sockets.collect()
     }
 
     /// Gives a socket its place; it is not connected before [`admit`](Self::admit).
     pub(crate) fn attach(&self, socket: Socket, max_namespaces: usize) -> Result<(), NoSlot> {
+        self.place(Slot::Connecting(socket), max_namespaces)
+    }
+
+    fn place(&self, new: Slot, max_namespaces: usize) -> Result<(), NoSlot> {
         let mut state = lock(&self.state);
         let slots = &mut state.slots;
         let place = slots
             .iter()
-            .position(|slot| slot.namespace() == socket.namespace());
+            .position(|slot| slot.namespace() == new.namespace());
         let left = |slot: &Slot| matches!(slot, Slot::Left(_));
         let place = match place {
             Some(place) if left(&slots[place]) => place,
@@ -150,12 +156,35 @@ impl Connection {
                 .ok_or(NoSlot::TooManyNamespaces)?,
         };
         if place < slots.len() {
-            slots[place] = Slot::Connecting(socket);
+            slots[place] = new;
         } else {
             slots.reserve_exact(1);
-            slots.push(Slot::Connecting(socket));
+            slots.push(new);
         }
         Ok(())
+    }
+
+    /// Keeps a place for the socket of a namespace that may come to be.
+    pub(crate) fn reserve(&self, namespace: &Room, max_namespaces: usize) -> Result<(), NoSlot> {
+        self.place(Slot::Seeking(namespace.clone()), max_namespaces)
+    }
+
+    /// Gives a socket the place that was kept. False if the session has ended meanwhile.
+    pub(crate) fn settle(&self, socket: &Socket) -> bool {
+        let mut state = lock(&self.state);
+        let kept = state
+            .slots
+            .iter_mut()
+            .find(|slot| slot.is_kept_for(socket.namespace()));
+        let Some(kept) = kept else { return false };
+        *kept = Slot::Connecting(socket.clone());
+        true
+    }
+
+    /// There is no namespace of this name after all.
+    pub(crate) fn give_up(&self, namespace: &str) {
+        let mut state = lock(&self.state);
+        state.slots.retain(|slot| !slot.is_kept_for(namespace));
     }
 
     /// The connect handlers of a socket have started: from now on its events are taken.
@@ -261,7 +290,7 @@ impl Connection {
         match slot {
             Some(Slot::Connected(socket)) => Ok(Some(socket.clone())),
             Some(Slot::Left(_)) => Ok(None),
-            Some(Slot::Connecting(_)) | None => Err(Violation::NotConnected),
+            Some(Slot::Seeking(_) | Slot::Connecting(_)) | None => Err(Violation::NotConnected),
         }
     }
 
@@ -314,15 +343,19 @@ impl Slot {
     fn namespace(&self) -> &str {
         match self {
             Self::Connecting(socket) | Self::Connected(socket) => socket.namespace(),
-            Self::Left(namespace) => namespace,
+            Self::Seeking(namespace) | Self::Left(namespace) => namespace,
         }
     }
 
     fn holds(&self, socket: &Socket) -> bool {
         match self {
             Self::Connecting(held) | Self::Connected(held) => held.is(socket),
-            Self::Left(_) => false,
+            Self::Seeking(_) | Self::Left(_) => false,
         }
+    }
+
+    fn is_kept_for(&self, namespace: &str) -> bool {
+        matches!(self, Self::Seeking(name) if **name == *namespace)
     }
 }
 

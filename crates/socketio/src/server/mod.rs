@@ -3,6 +3,7 @@
 pub mod adapter;
 mod answer;
 mod broadcast;
+mod children;
 mod collector;
 mod config;
 mod connect;
@@ -13,11 +14,11 @@ mod flow;
 mod handler;
 mod handshake;
 mod namespace;
+mod namespaces;
 mod phase;
 mod socket;
 
 use std::{
-    collections::HashMap,
     fmt, io,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
@@ -45,11 +46,14 @@ pub use self::{
     namespace::Namespace,
     socket::Socket,
 };
-use self::{counters::LiveCounters, handshake::HandshakeRequest};
+use self::{
+    counters::LiveCounters,
+    handshake::HandshakeRequest,
+    namespaces::{Namespaces, Predicate},
+};
 use crate::{
     error::{DisconnectReason, EmitError},
     packet::Limits,
-    rooms::Room,
 };
 
 /// A Socket.IO server. Cheap to clone; a clone is the same server.
@@ -81,14 +85,15 @@ impl Server {
         };
         let hooks = config.hooks.clone();
         let config = Arc::new(config);
-        let main = Namespace::new("/".into(), config.clone());
+        let main = Namespace::new("/".into(), config.clone(), false);
+        let counters = Arc::new(LiveCounters::default());
         let protocol = Protocol {
             limits: config.limits(),
+            namespaces: Namespaces::new(main.clone(), config.clone(), counters.clone()),
             config,
-            namespaces: RwLock::new([("/".into(), main.clone())].into()),
             runtime: OnceLock::new(),
             is_closing: AtomicBool::new(false),
-            counters: LiveCounters::default(),
+            counters,
         };
         Self {
             engine: Engine::with_hooks(engine_config, hooks, protocol),
@@ -100,15 +105,63 @@ impl Server {
     /// missing.
     pub fn of(&self, name: &str) -> Namespace {
         let name = format!("/{}", name.strip_prefix('/').unwrap_or(name));
-        let protocol = self.engine.handler();
-        if let Some(namespace) = protocol.namespace(&name) {
-            return namespace;
-        }
-        let name: Room = name.into();
-        // Made before the lock is taken, since the adapter's factory is the user's.
-        let new = Namespace::new(name.clone(), protocol.config.clone());
-        let mut namespaces = write(&protocol.namespaces);
-        namespaces.entry(name).or_insert(new).clone()
+        self.engine.handler().namespaces.of(&name)
+    }
+
+    /// Lets clients bring about namespaces: those whose names the predicate accepts, unless one that was registered
+    /// earlier does. A client's name begins with a slash.
+    ///
+    /// What is returned is their parent. Its handlers and middlewares are those of all children, and what is emitted to
+    /// it reaches all of them; it may not [encode](Namespace::encode). A child has its own rooms, and may get further
+    /// handlers, best from [`on_new_namespace`](Self::on_new_namespace): with the default of
+    /// [`Config::cleanup_empty_namespaces`] it goes with its last socket, and with it what was registered on it. A child
+    /// that was made by [`of`](Self::of) stays.
+    ///
+    /// ```
+    /// # use socketio::{Server, Socket};
+    /// # let io = Server::new();
+    /// let tenants = io.of_matching(|name| name.starts_with("/tenant-"));
+    /// tenants.on_connect(async |socket: Socket| println!("somebody in {}", socket.namespace()));
+    /// tenants.emit("news", ("for everybody in any of them",))?;
+    /// # Ok::<(), socketio::EmitError>(())
+    /// ```
+    pub fn of_matching(
+        &self,
+        predicate: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Namespace {
+        let predicate = Predicate::Now(Box::new(predicate));
+        self.engine.handler().namespaces.add_parent(predicate)
+    }
+
+    /// The same with a predicate that may wait for something. It also gets the client's auth payload, parsed as a
+    /// [middleware](Namespace::middleware) gets it; where that does not fit, it is not asked, and does not accept.
+    ///
+    /// It is asked when a client wants a namespace that is not there, all predicates together for at most
+    /// [`Config::connect_handler_timeout`]; it is not asked by [`of`](Self::of).
+    ///
+    /// ```
+    /// # use socketio::Server;
+    /// # async fn is_known(tenant: &str) -> bool { tenant == "acme" }
+    /// # let io = Server::new();
+    /// io.of_matching_async(async |name: String, ()| match name.strip_prefix("/tenant-") {
+    ///     Some(tenant) => is_known(tenant).await,
+    ///     None => false,
+    /// });
+    /// ```
+    pub fn of_matching_async<T, F, R>(&self, predicate: F) -> Namespace
+    where
+        T: DeserializeOwned,
+        F: FnOnce(String, T) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = bool> + Send + 'static,
+    {
+        let predicate = Predicate::later(predicate);
+        self.engine.handler().namespaces.add_parent(predicate)
+    }
+
+    /// Calls `hook` with each namespace that is made from now on, whether by [`of`](Self::of) or by a client.
+    pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) -> &Self {
+        self.engine.handler().namespaces.add_hook(Arc::new(hook));
+        self
     }
 
     /// Emits an event to everybody; see [`Broadcast::emit`].
@@ -189,8 +242,7 @@ impl Server {
         let protocol = self.engine.handler();
         protocol.is_closing.store(true, Ordering::SeqCst);
         self.engine.refuse_sessions();
-        let namespaces: Vec<_> = read(&protocol.namespaces).values().cloned().collect();
-        for namespace in namespaces {
+        for namespace in protocol.namespaces.all() {
             for socket in namespace.sockets() {
                 socket.end(DisconnectReason::ServerShuttingDown);
             }
@@ -227,18 +279,11 @@ impl fmt::Debug for Server {
 pub struct Protocol {
     config: Arc<Config>,
     limits: Limits,
-    /// Read at each CONNECT, written when a namespace is made.
-    namespaces: RwLock<HashMap<Room, Namespace>>,
+    namespaces: Namespaces,
     /// The runtime that the sessions are on, for handlers that are caused by a thread outside of it.
     runtime: OnceLock<Handle>,
     is_closing: AtomicBool,
-    counters: LiveCounters,
-}
-
-impl Protocol {
-    fn namespace(&self, name: &str) -> Option<Namespace> {
-        read(&self.namespaces).get(name).cloned()
-    }
+    counters: Arc<LiveCounters>,
 }
 
 impl engineio::server::Handler for Protocol {

@@ -14,6 +14,7 @@ use super::{
     adapter::{Adapter, AdapterError, LocalAdapter},
     answer::Answers,
     broadcast::{Broadcast, IntoRooms, RemoteSocket},
+    children::{Children, ChildrenAdapter},
     event::Event,
     handler::{self, Handlers, Outcome},
     lock,
@@ -40,10 +41,20 @@ struct Inner {
     handlers: Mutex<Arc<Handlers>>,
     local: Arc<LocalAdapter>,
     adapter: Arc<dyn Adapter>,
+    /// The same for this node alone.
+    near: Arc<dyn Adapter>,
+    kin: Kin,
+}
+
+/// Whether the namespace is one of a family.
+enum Kin {
+    None,
+    Child,
+    Parent(Arc<Children>),
 }
 
 impl Namespace {
-    pub(crate) fn new(name: Room, config: Arc<Config>) -> Self {
+    pub(crate) fn new(name: Room, config: Arc<Config>, is_child: bool) -> Self {
         let local = Arc::new(LocalAdapter::new(name.clone(), &config));
         let adapter = match &config.adapter {
             Some(factory) => factory.make(local.clone()),
@@ -53,8 +64,24 @@ impl Namespace {
             name,
             config,
             handlers: Mutex::default(),
+            near: local.clone(),
             local,
             adapter,
+            kin: if is_child { Kin::Child } else { Kin::None },
+        }))
+    }
+
+    /// A namespace that nobody is in: what is done with it is done with its children.
+    pub(crate) fn parent(name: Room, config: Arc<Config>) -> Self {
+        let children = Arc::new(Children::default());
+        Self(Arc::new(Inner {
+            local: Arc::new(LocalAdapter::new(name.clone(), &config)),
+            name,
+            config,
+            handlers: Mutex::default(),
+            adapter: Arc::new(ChildrenAdapter::new(children.clone(), false)),
+            near: Arc::new(ChildrenAdapter::new(children.clone(), true)),
+            kin: Kin::Parent(children),
         }))
     }
 
@@ -87,7 +114,7 @@ impl Namespace {
                 .events
                 .entry(event.into())
                 .or_default()
-                .push(handler)
+                .push(handler.clone());
         })
     }
 
@@ -98,7 +125,7 @@ impl Namespace {
         R: Future<Output: Outcome> + Send + 'static,
     {
         let handler = handler::connect_handler(handler);
-        self.register(|handlers| handlers.connect.push(handler))
+        self.register(|handlers| handlers.connect.push(handler.clone()))
     }
 
     /// Calls `handler` for each socket that is about to disconnect. Until its first await it still sees the socket's
@@ -109,7 +136,7 @@ impl Namespace {
         R: Future<Output: Outcome> + Send + 'static,
     {
         let handler = handler::disconnect_handler(handler);
-        self.register(|handlers| handlers.disconnecting.push(handler))
+        self.register(|handlers| handlers.disconnecting.push(handler.clone()))
     }
 
     /// Calls `handler` once for each socket that has disconnected.
@@ -119,7 +146,7 @@ impl Namespace {
         R: Future<Output: Outcome> + Send + 'static,
     {
         let handler = handler::disconnect_handler(handler);
-        self.register(|handlers| handlers.disconnect.push(handler))
+        self.register(|handlers| handlers.disconnect.push(handler.clone()))
     }
 
     /// Asks `middleware` whether a client may join the namespace, before it does.
@@ -135,7 +162,7 @@ impl Namespace {
         R: Future<Output = Result<(), ConnectError>> + Send + 'static,
     {
         let middleware = handler::middleware(middleware);
-        self.register(|handlers| handlers.middlewares.push(middleware))
+        self.register(|handlers| handlers.middlewares.push(middleware.clone()))
     }
 
     /// Emits an event to everybody; see [`Broadcast::emit`].
@@ -189,12 +216,18 @@ impl Namespace {
 
     /// The sockets of this node.
     pub fn sockets(&self) -> Vec<Socket> {
-        self.0.local.sockets(&Target::default())
+        match &self.0.kin {
+            Kin::Parent(children) => children.all().iter().flat_map(Self::sockets).collect(),
+            Kin::Child | Kin::None => self.0.local.sockets(&Target::default()),
+        }
     }
 
     /// The socket of this node that has this id.
     pub fn socket(&self, id: &str) -> Option<Socket> {
-        self.0.local.socket(id)
+        match &self.0.kin {
+            Kin::Parent(children) => children.all().iter().find_map(|child| child.socket(id)),
+            Kin::Child | Kin::None => self.0.local.socket(id),
+        }
     }
 
     /// The sockets of all nodes; see [`Broadcast::fetch_sockets`].
@@ -217,7 +250,7 @@ impl Namespace {
         self.everybody().disconnect_sockets();
     }
 
-    /// The sockets and rooms of this process.
+    /// The sockets and rooms of this process. A parent has none of its own.
     pub fn local_adapter(&self) -> &Arc<LocalAdapter> {
         &self.0.local
     }
@@ -226,8 +259,36 @@ impl Namespace {
         &self.0.name
     }
 
-    pub(crate) fn adapter(&self) -> &Arc<dyn Adapter> {
-        &self.0.adapter
+    /// Who carries out what concerns several sockets, on all nodes or on this one.
+    pub(crate) fn adapter(&self, is_local: bool) -> &Arc<dyn Adapter> {
+        if is_local {
+            &self.0.near
+        } else {
+            &self.0.adapter
+        }
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether the namespace has a parent.
+    pub(crate) fn is_child(&self) -> bool {
+        matches!(self.0.kin, Kin::Child)
+    }
+
+    /// A new namespace becomes a child of this parent, with the parent's handlers and middlewares.
+    pub(crate) fn adopt(&self, child: &Self) {
+        if let Kin::Parent(children) = &self.0.kin {
+            children.add(child, || *lock(&child.0.handlers) = self.handlers());
+        }
+    }
+
+    /// A child has gone.
+    pub(crate) fn disown(&self, child: &Self) {
+        if let Kin::Parent(children) = &self.0.kin {
+            children.remove(child);
+        }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -243,8 +304,26 @@ impl Namespace {
         Broadcast::new(self.clone())
     }
 
-    fn register(&self, change: impl FnOnce(&mut Handlers)) -> &Self {
-        change(Arc::make_mut(&mut lock(&self.0.handlers)));
+    fn register(&self, change: impl Fn(&mut Handlers)) -> &Self {
+        let register_here = || change(Arc::make_mut(&mut lock(&self.0.handlers)));
+        let Kin::Parent(children) = &self.0.kin else {
+            register_here();
+            return self;
+        };
+        children.with_all(|children| {
+            let before = self.handlers();
+            register_here();
+            let now = self.handlers();
+            for child in children {
+                let mut handlers = lock(&child.0.handlers);
+                if Arc::ptr_eq(&handlers, &before) {
+                    // A child without handlers of its own shares the parent's.
+                    *handlers = now.clone();
+                } else {
+                    change(Arc::make_mut(&mut handlers));
+                }
+            }
+        });
         self
     }
 }

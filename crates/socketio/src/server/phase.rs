@@ -42,7 +42,9 @@ pub(crate) enum End {
     Now(Member),
     /// Whoever starts the connect handlers will do it.
     Later,
-    /// It has ended before, or it was never connected.
+    /// It was never connected, so there is nobody to tell.
+    Unheard,
+    /// It has ended before.
     Nothing,
 }
 
@@ -65,7 +67,7 @@ impl Phase {
         match self {
             Self::Connecting { .. } => {
                 *self = Self::Closed;
-                End::Nothing
+                End::Unheard
             }
             Self::Opening {
                 end: end @ None, ..
@@ -164,6 +166,7 @@ mod tests {
         let mut phase = Phase::Connecting {
             rooms: vec!["room".into()],
         };
+        assert_eq!(phase.end(LEFT), End::Unheard);
         assert_eq!(phase.end(LEFT), End::Nothing);
         assert_eq!(phase.join("other".into(), 9), Err(JoinError::Disconnected));
         assert_eq!(phase.opened(), None);

@@ -10,6 +10,7 @@ mod client;
 mod close;
 mod connect;
 mod disconnect;
+mod dynamic;
 mod embedding;
 mod events;
 mod handshake;

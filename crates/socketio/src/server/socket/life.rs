@@ -64,12 +64,20 @@ impl Socket {
             Some(member) => Phase::Opening { member, end: None },
             None => Phase::Closed,
         };
+        drop(phase);
+        if member.is_none() {
+            self.leave_namespace();
+        }
         member.is_some()
     }
 
     /// The middlewares have refused the socket. No handler of it has run, and none will.
     pub(crate) fn refused(&self) {
-        *lock(&self.0.phase) = Phase::Closed;
+        let before = std::mem::replace(&mut *lock(&self.0.phase), Phase::Closed);
+        // Otherwise the client has left meanwhile.
+        if matches!(before, Phase::Connecting { .. }) {
+            self.leave_namespace();
+        }
     }
 
     /// The namespace has let the socket in, and holds its lock.
@@ -92,6 +100,7 @@ impl Socket {
             End::Now(member) => self.finish(member, reason),
             // What is emitted from now on has no effect any more.
             End::Later => self.0.is_connected.store(false, Ordering::Release),
+            End::Unheard => self.leave_namespace(),
             End::Nothing => {}
         }
     }
@@ -128,5 +137,12 @@ impl Socket {
             });
             debug_assert!(started.is_ok(), "there are no arguments to be wrong");
         }
+        self.leave_namespace();
+    }
+
+    /// The socket keeps its namespace from going no longer. Comes once for each socket.
+    fn leave_namespace(&self) {
+        let protocol = self.0.link.engine().handler();
+        protocol.namespaces.leave(&self.0.namespace);
     }
 }

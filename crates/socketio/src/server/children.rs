@@ -1,0 +1,160 @@
+//! `Children`: the namespaces of a parent, and the adapter that carries a broadcast of the parent out in each of them.
+
+use std::{
+    future::poll_fn,
+    sync::{Arc, Mutex},
+    task::Poll,
+    time::Duration,
+};
+
+use super::{
+    adapter::{Adapter, AdapterError, BoxFuture, SocketDetails},
+    lock,
+    namespace::Namespace,
+};
+use crate::{
+    Args,
+    encode::Draft,
+    error::AckError,
+    rooms::{Room, Target},
+};
+
+/// The children of one parent.
+#[derive(Default)]
+pub(crate) struct Children {
+    /// Guards who is there. The handlers of namespaces are locked under it, so that children have those of the parent;
+    /// nothing is called.
+    list: Mutex<Vec<Namespace>>,
+}
+
+impl Children {
+    pub(crate) fn all(&self) -> Vec<Namespace> {
+        lock(&self.list).clone()
+    }
+
+    /// Adds a child, once `prepare` has made it one. No handler is registered on the parent meanwhile.
+    pub(crate) fn add(&self, child: &Namespace, prepare: impl FnOnce()) {
+        let mut list = lock(&self.list);
+        prepare();
+        list.push(child.clone());
+    }
+
+    pub(crate) fn remove(&self, child: &Namespace) {
+        lock(&self.list).retain(|held| !held.is(child));
+    }
+
+    /// Looks at all children while none comes or goes.
+    pub(crate) fn with_all<T>(&self, look: impl FnOnce(&[Namespace]) -> T) -> T {
+        look(&lock(&self.list))
+    }
+}
+
+/// Carries out in all children what is asked of the parent.
+pub(crate) struct ChildrenAdapter {
+    children: Arc<Children>,
+    /// Only on this node.
+    is_local: bool,
+}
+
+impl ChildrenAdapter {
+    pub(crate) fn new(children: Arc<Children>, is_local: bool) -> Self {
+        Self { children, is_local }
+    }
+
+    fn adapters(&self) -> impl Iterator<Item = Arc<dyn Adapter>> + use<> {
+        let is_local = self.is_local;
+        let children = self.children.all().into_iter();
+        children.map(move |child| child.adapter(is_local).clone())
+    }
+}
+
+impl Adapter for ChildrenAdapter {
+    fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool) {
+        self.adapters()
+            .for_each(|adapter| adapter.broadcast(event, target, is_volatile));
+    }
+
+    fn broadcast_with_ack(
+        &self,
+        event: &Draft,
+        target: &Target,
+        is_volatile: bool,
+        timeout: Duration,
+    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
+        let answers = self
+            .adapters()
+            .map(|adapter| adapter.broadcast_with_ack(event, target, is_volatile, timeout));
+        let answers = join(answers.collect());
+        Box::pin(async move { answers.await.into_iter().flatten().collect() })
+    }
+
+    fn fetch_sockets(
+        &self,
+        target: &Target,
+    ) -> BoxFuture<Result<Vec<SocketDetails>, AdapterError>> {
+        let found = self
+            .adapters()
+            .map(|adapter| adapter.fetch_sockets(target))
+            .collect();
+        Box::pin(async move {
+            let found: Result<Vec<_>, _> = join(found).await.into_iter().collect();
+            Ok(found?.into_iter().flatten().collect())
+        })
+    }
+
+    fn add_sockets(&self, target: &Target, rooms: &[Room]) {
+        self.adapters()
+            .for_each(|adapter| adapter.add_sockets(target, rooms));
+    }
+
+    fn del_sockets(&self, target: &Target, rooms: &[Room]) {
+        self.adapters()
+            .for_each(|adapter| adapter.del_sockets(target, rooms));
+    }
+
+    fn disconnect_sockets(&self, target: &Target, close: bool) {
+        self.adapters()
+            .for_each(|adapter| adapter.disconnect_sockets(target, close));
+    }
+}
+
+/// Waits for all, side by side, since each child's deadline runs from the start.
+async fn join<T>(futures: Vec<BoxFuture<T>>) -> Vec<T> {
+    let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    let mut waiting: Vec<_> = futures.into_iter().enumerate().collect();
+    poll_fn(|context| {
+        waiting.retain_mut(|(place, future)| match future.as_mut().poll(context) {
+            Poll::Ready(result) => {
+                results[*place] = Some(result);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if waiting.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_are_waited_for_at_once_and_keep_their_order() {
+        let start = tokio::time::Instant::now();
+        let after = |seconds: u64| -> BoxFuture<u64> {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                seconds
+            })
+        };
+        assert_eq!(join(vec![after(3), after(1), after(2)]).await, [3, 1, 2]);
+        assert_eq!(start.elapsed().as_secs(), 3);
+        assert!(join(Vec::<BoxFuture<u64>>::new()).await.is_empty());
+    }
+}

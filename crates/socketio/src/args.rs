@@ -108,12 +108,15 @@ pub struct Args {
 impl Args {
     /// Parses the arguments; see the [module](self) for what each type takes.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
-        let args = ArgsRef {
+        self.borrow().parse()
+    }
+
+    pub(crate) fn borrow(&self) -> ArgsRef<'_> {
+        ArgsRef {
             json: self.json(),
             has_name: false,
             attachments: &self.attachments,
-        };
-        args.parse()
+        }
     }
 
     /// The arguments as a JSON array. Placeholders stand for the binary ones.

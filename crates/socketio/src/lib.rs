@@ -141,6 +141,24 @@
 //! # }
 //! ```
 //!
+//! # Handlers of one socket
+//!
+//! Handlers of the namespace are for all of its sockets, and the fastest. A socket may also have its own, as in
+//! JavaScript:
+//!
+//! ```
+//! # use socketio::{Args, Event, Server, Socket};
+//! # let io = Server::new();
+//! io.of("/").on_connect(async |socket: Socket| {
+//!     socket.once("hello", async |ev: Event, (name,): (String,)| ev.ack((name,)));
+//!     socket.on_any(async |ev: Event, args: Args| println!("{} {}", ev.name(), args.json()));
+//!     socket.use_packet(async |ev: Event, ()| match ev.name() {
+//!         "forbidden" => Err("not for you"),
+//!         _ => Ok(()),
+//!     });
+//! });
+//! ```
+//!
 //! # Binary data
 //!
 //! [`Binary`] may stand anywhere in the arguments, in any type, in both directions and in answers. [`Args`] are all
@@ -259,6 +277,6 @@ pub use engineio::{
 
 #[cfg(feature = "server")]
 pub use self::server::{
-    Answer, Answers, Broadcast, Config, Counters, Emitter, Event, Handshake, IntoRooms, Namespace,
-    Outcome, RemoteSocket, Server, Socket,
+    Answer, Answers, Broadcast, Config, Counters, Emitter, Event, Handshake, IntoRooms, ListenerId,
+    Namespace, Outcome, RemoteSocket, Server, Socket,
 };

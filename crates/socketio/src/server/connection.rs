@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::{
     Link, connect,
     counters::count,
+    dispatch,
     event::{Event, Reply},
     flow::Flow,
-    handler::{HandlerName, start},
     handshake::HandshakeRequest,
     lock,
     socket::Socket,
@@ -365,6 +365,9 @@ fn on_event(
     packet: &Packet<'_>,
     args: ArgsRef<'_>,
 ) -> Result<(), Violation> {
+    if let Some(own) = socket.listeners() {
+        return Ok(dispatch::on_event(link, socket, own, packet, args)?);
+    }
     let handlers = packet.event.as_deref().and_then(|event| {
         socket
             .handlers()
@@ -380,18 +383,7 @@ fn on_event(
     let reply = packet.id.map(|id| Arc::new(Reply::new(id)));
     for handler in handlers {
         let event = Event::new(socket.clone(), name.clone(), reply.clone());
-        match start(link, HandlerName::Event(name.clone()), || {
-            handler(event, args)
-        }) {
-            Ok(()) => {}
-            Err(ArgsError::Malformed) => return Err(DecodeError::InvalidPayload.into()),
-            Err(ArgsError::Mismatch(error)) => {
-                count(&link.engine().handler().counters.mismatched_arguments);
-                // The text quotes what the client has sent.
-                tracing::debug!(event = &**name, "handler skipped, as its type does not fit");
-                tracing::trace!(event = &**name, error, "handler skipped");
-            }
-        }
+        dispatch::call(link, event, handler, args)?;
     }
     Ok(())
 }

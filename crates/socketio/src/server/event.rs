@@ -50,6 +50,10 @@ impl Event {
         &self.name
     }
 
+    pub(crate) fn shared_name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     /// Whether the client waits for an answer, and has not got one.
     pub fn wants_ack(&self) -> bool {
         self.reply

@@ -58,6 +58,7 @@ pub(crate) type EventHandler =
 pub(crate) type ConnectHandler = Arc<dyn Fn(Socket) -> HandlerFuture + Send + Sync>;
 pub(crate) type DisconnectHandler =
     Arc<dyn Fn(Socket, DisconnectReason) -> HandlerFuture + Send + Sync>;
+pub(crate) type ErrorHandler = Arc<dyn Fn(Socket, String) -> HandlerFuture + Send + Sync>;
 pub(crate) type Middleware = Arc<dyn Fn(Socket, Option<&str>) -> MiddlewareFuture + Send + Sync>;
 
 /// All handlers of a namespace. A socket keeps those that were there when it connected.
@@ -106,6 +107,17 @@ where
     })
 }
 
+pub(crate) fn error_handler<F, R>(handler: F) -> ErrorHandler
+where
+    F: FnOnce(Socket, String) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output: Outcome> + Send + 'static,
+{
+    Arc::new(move |socket, error| {
+        let running = handler.clone()(socket, error);
+        Box::pin(async move { running.await.error() })
+    })
+}
+
 pub(crate) fn middleware<T, F, R>(middleware: F) -> Middleware
 where
     T: DeserializeOwned,
@@ -129,6 +141,8 @@ pub(crate) enum HandlerName {
     Disconnecting,
     Disconnect,
     Middleware,
+    PacketMiddleware,
+    Error,
 }
 
 impl fmt::Display for HandlerName {
@@ -139,6 +153,8 @@ impl fmt::Display for HandlerName {
             Self::Disconnecting => "disconnecting",
             Self::Disconnect => "disconnect",
             Self::Middleware => "middleware",
+            Self::PacketMiddleware => "packet middleware",
+            Self::Error => "error",
         })
     }
 }

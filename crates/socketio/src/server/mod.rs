@@ -9,10 +9,12 @@ mod config;
 mod connect;
 mod connection;
 mod counters;
+mod dispatch;
 mod event;
 mod flow;
 mod handler;
 mod handshake;
+mod listeners;
 mod namespace;
 mod namespaces;
 mod phase;
@@ -43,6 +45,7 @@ pub use self::{
     event::Event,
     handler::Outcome,
     handshake::Handshake,
+    listeners::ListenerId,
     namespace::Namespace,
     socket::Socket,
 };

@@ -1,12 +1,13 @@
 //! `Socket`: a client in a namespace, as handlers see it.
 
 mod life;
+mod own;
 
 use std::{
     any::{Any, TypeId},
     fmt,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -21,6 +22,7 @@ use super::{
     broadcast::{Broadcast, Emitter, IntoRooms},
     handler::Handlers,
     handshake::Handshake,
+    listeners::Listeners,
     lock,
     namespace::Namespace,
     phase::Phase,
@@ -51,6 +53,8 @@ struct Inner {
     phase: Mutex<Phase>,
     /// Guards who waits for answers. Nothing is called under it.
     acks: Mutex<Acks<Waiter>>,
+    /// The socket's own handlers, from the first of them on.
+    listeners: OnceLock<Box<Listeners>>,
     /// Guards what the application keeps, by its type. Nothing is dropped under it.
     data: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
 }
@@ -72,6 +76,7 @@ impl Socket {
             is_connected: AtomicBool::new(false),
             phase: Mutex::new(Phase::Connecting { rooms: Vec::new() }),
             acks: Mutex::default(),
+            listeners: OnceLock::new(),
             data: Mutex::default(),
         }))
     }

@@ -15,6 +15,7 @@ mod embedding;
 mod events;
 mod handshake;
 mod limits;
+mod listeners;
 mod middleware;
 mod races;
 mod rooms;

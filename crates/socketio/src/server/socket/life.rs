@@ -11,6 +11,7 @@ use crate::{
         answer::Waiter,
         flow::Flow,
         handler::{HandlerName, start},
+        listeners::Table,
         lock,
         phase::{End, Phase},
     },
@@ -66,7 +67,7 @@ impl Socket {
         };
         drop(phase);
         if member.is_none() {
-            self.leave_namespace();
+            self.gone();
         }
         member.is_some()
     }
@@ -76,7 +77,7 @@ impl Socket {
         let before = std::mem::replace(&mut *lock(&self.0.phase), Phase::Closed);
         // Otherwise the client has left meanwhile.
         if matches!(before, Phase::Connecting { .. }) {
-            self.leave_namespace();
+            self.gone();
         }
     }
 
@@ -100,7 +101,7 @@ impl Socket {
             End::Now(member) => self.finish(member, reason),
             // What is emitted from now on has no effect any more.
             End::Later => self.0.is_connected.store(false, Ordering::Release),
-            End::Unheard => self.leave_namespace(),
+            End::Unheard => self.gone(),
             End::Nothing => {}
         }
     }
@@ -119,7 +120,8 @@ impl Socket {
             // If the session is over, the client knows.
             let _ = link.push(encode::disconnect(self.namespace()).as_slice());
         }
-        for handler in &handlers.disconnecting {
+        let own = self.own(|own| own.disconnecting.clone());
+        for handler in handlers.disconnecting.iter().chain(&own) {
             let started = start(link, HandlerName::Disconnecting, || {
                 Ok(handler(self.clone(), reason))
             });
@@ -131,17 +133,28 @@ impl Socket {
         Flow::end_acks(link, waiting.len());
         waiting.for_each(|waiter| waiter.tell(Err(AckError::Disconnected)));
         tracing::debug!(id = self.id(), namespace = self.namespace(), %reason, "socket disconnected");
-        for handler in &handlers.disconnect {
+        let own = self.own(|own| own.disconnect.clone());
+        for handler in handlers.disconnect.iter().chain(&own) {
             let started = start(link, HandlerName::Disconnect, || {
                 Ok(handler(self.clone(), reason))
             });
             debug_assert!(started.is_ok(), "there are no arguments to be wrong");
         }
-        self.leave_namespace();
+        self.gone();
     }
 
-    /// The socket keeps its namespace from going no longer. Comes once for each socket.
-    fn leave_namespace(&self) {
+    /// Some of the socket's own handlers.
+    fn own<T: Default>(&self, clone: impl FnOnce(&Table) -> T) -> T {
+        self.listeners()
+            .map_or_else(T::default, |own| own.read(clone))
+    }
+
+    /// The socket is over. It keeps neither its own handlers any longer, which may hold it, nor its namespace from
+    /// going. Comes once for each socket.
+    fn gone(&self) {
+        if let Some(own) = self.listeners() {
+            own.clear();
+        }
         let protocol = self.0.link.engine().handler();
         protocol.namespaces.leave(&self.0.namespace);
     }

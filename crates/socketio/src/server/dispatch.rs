@@ -1,0 +1,112 @@
+//! How an event is delivered to a socket that has handlers of its own.
+
+use std::sync::Arc;
+
+use super::{
+    Link,
+    counters::count,
+    event::{Event, Reply},
+    handler::{EventHandler, HandlerName, start},
+    listeners::Listeners,
+    socket::Socket,
+};
+use crate::{Args, args::ArgsRef, error::ArgsError, packet::Packet};
+
+/// First the handlers of every event, then the middlewares, then those of this one.
+pub(crate) fn on_event(
+    link: &Arc<Link>,
+    socket: &Socket,
+    own: &Listeners,
+    packet: &Packet<'_>,
+    args: ArgsRef<'_>,
+) -> Result<(), ArgsError> {
+    // Once and for all, whoever looks at them.
+    args.validate()?;
+    let Some(name) = packet.event.as_deref().filter(|_| socket.is_connected()) else {
+        return Ok(());
+    };
+    let reply = packet.id.map(|id| Arc::new(Reply::new(id)));
+    let event = Event::new(socket.clone(), name.into(), reply);
+    for listener in own.read(|table| table.any.clone()) {
+        call(link, event.clone(), &listener.handler, args)?;
+    }
+    let middlewares = own.read(|table| table.packet.clone());
+    if middlewares.is_empty() {
+        return deliver(link, &event, args);
+    }
+    // The middlewares may wait, and then the packet is gone.
+    let args = args.capture()?;
+    let here = link.clone();
+    start(link, HandlerName::PacketMiddleware, || {
+        Ok(Box::pin(async move {
+            for middleware in middlewares {
+                let dropped = match middleware(event.clone(), args.borrow()) {
+                    Ok(asked) => asked.await,
+                    Err(error) => Some(error.to_string()),
+                };
+                if let Some(error) = dropped {
+                    on_error(&here, &event, &error);
+                    return None;
+                }
+            }
+            deliver_later(&here, &event, &args);
+            None
+        }))
+    })
+}
+
+/// The middlewares have let the event through; meanwhile the socket may have ended.
+fn deliver_later(link: &Arc<Link>, event: &Event, args: &Args) {
+    if event.socket.is_connected() {
+        let delivered = deliver(link, event, args.borrow());
+        debug_assert!(delivered.is_ok(), "captured arguments are JSON");
+    }
+}
+
+fn deliver(link: &Arc<Link>, event: &Event, args: ArgsRef<'_>) -> Result<(), ArgsError> {
+    let socket = &event.socket;
+    let shared = socket.handlers().events.get(event.name());
+    for handler in shared.into_iter().flatten() {
+        call(link, event.clone(), handler, args)?;
+    }
+    let own = socket.listeners().map(|own| own.take(event.name()));
+    for handler in own.into_iter().flatten() {
+        call(link, event.clone(), &handler, args)?;
+    }
+    Ok(())
+}
+
+fn on_error(link: &Arc<Link>, event: &Event, error: &str) {
+    tracing::debug!(event = event.name(), error, "event dropped by a middleware");
+    let Some(own) = event.socket.listeners() else {
+        return;
+    };
+    for handler in own.read(|table| table.error.clone()) {
+        let started = start(link, HandlerName::Error, || {
+            Ok(handler(event.socket.clone(), error.to_owned()))
+        });
+        debug_assert!(started.is_ok(), "there are no arguments to be wrong");
+    }
+}
+
+/// Starts a handler. One whose type the arguments do not fit is skipped.
+pub(crate) fn call(
+    link: &Arc<Link>,
+    event: Event,
+    handler: &EventHandler,
+    args: ArgsRef<'_>,
+) -> Result<(), ArgsError> {
+    let name = event.shared_name().clone();
+    match start(link, HandlerName::Event(name.clone()), || {
+        handler(event, args)
+    }) {
+        Err(ArgsError::Mismatch(error)) => {
+            count(&link.engine().handler().counters.mismatched_arguments);
+            // The text quotes what the client has sent.
+            tracing::debug!(event = &*name, "handler skipped, as its type does not fit");
+            tracing::trace!(event = &*name, error, "handler skipped");
+            Ok(())
+        }
+        started => started,
+    }
+}

@@ -111,6 +111,11 @@ impl Args {
         self.borrow().parse()
     }
 
+    /// The JSON must be an array, with a placeholder for each attachment.
+    pub(crate) fn from_parts(json: Bytes, attachments: Vec<Bytes>) -> Self {
+        Self { json, attachments }
+    }
+
     pub(crate) fn borrow(&self) -> ArgsRef<'_> {
         ArgsRef {
             json: self.json(),

@@ -10,6 +10,7 @@ use engineio::Frame;
 use serde::Serialize;
 
 use crate::{
+    args::Args,
     binary,
     error::{ConnectError, EncodeError},
     packet,
@@ -99,6 +100,8 @@ impl EventPacket {
 pub struct Draft {
     is_event: bool,
     body: Scratch,
+    /// Where the arguments of an event begin, with their comma.
+    args_at: usize,
     attachments: Vec<Bytes>,
 }
 
@@ -111,10 +114,12 @@ impl Draft {
         let mut body = Scratch::take();
         body.0.push(b'[');
         to_json(&mut body.0, event)?;
+        let args_at = body.0.len();
         let attachments = append_args(&mut body.0, args, b',')?;
         Ok(Self {
             is_event: true,
             body,
+            args_at,
             attachments,
         })
     }
@@ -129,8 +134,21 @@ impl Draft {
         Ok(Self {
             is_event: false,
             body,
+            args_at: 0,
             attachments,
         })
+    }
+
+    /// The event's name and arguments as the client will see them; none of an answer.
+    pub fn to_event(&self) -> Option<(String, Args)> {
+        if !self.is_event {
+            return None;
+        }
+        let (name, args) = self.body.0.split_at(self.args_at);
+        let name = serde_json::from_slice(&name[1..]).ok()?;
+        let args = args.strip_prefix(b",").unwrap_or(args);
+        let json = [b"[", args, b"]"].concat().into();
+        Some((name, Args::from_parts(json, self.attachments.clone())))
     }
 
     /// The packet for a namespace, with an ack id if the event asks for an answer or this is one.

@@ -284,3 +284,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_draft_of_an_event_tells_what_it_is() {
+    let data = crate::Binary(Bytes::from_static(b"x"));
+    let draft = Draft::event("say \"hi\"", &(1, &data, "b")).unwrap();
+    let (name, args) = draft.to_event().unwrap();
+    assert_eq!(name, "say \"hi\"");
+    assert_eq!(
+        args.parse::<(u8, crate::Binary, String)>().unwrap(),
+        (1, data, "b".to_owned())
+    );
+    let (_, args) = Draft::event("none", &()).unwrap().to_event().unwrap();
+    assert_eq!(args.json(), "[]");
+    let captured = args.clone();
+    let (_, args) = Draft::event("again", &captured)
+        .unwrap()
+        .to_event()
+        .unwrap();
+    assert_eq!(args, captured);
+    assert!(Draft::ack(&(1,)).unwrap().to_event().is_none());
+}

@@ -17,7 +17,7 @@ use super::{
     Config,
     answer::{Pending, Waiter},
     collector::Collector,
-    lock,
+    dispatch, lock,
     socket::Socket,
 };
 use crate::{
@@ -199,7 +199,14 @@ impl LocalAdapter {
 impl Adapter for LocalAdapter {
     fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool) {
         let frames = event.frames(&self.namespace, None);
-        lock(&self.rooms).select(target, |socket| queue(socket, &frames, is_volatile));
+        let mut watched = Vec::new();
+        lock(&self.rooms).select(target, |socket| {
+            queue(socket, &frames, is_volatile);
+            if socket.is_watched() {
+                watched.push(socket.clone());
+            }
+        });
+        dispatch::tell_outgoing(&watched, event);
     }
 
     fn broadcast_with_ack(
@@ -217,6 +224,7 @@ impl Adapter for LocalAdapter {
             sockets: Vec::new(),
             id,
         };
+        let mut watched = Vec::new();
         lock(&self.rooms).select(target, |socket| {
             if pending.sockets.len() < self.max_ack_responses {
                 let place = collector.expect();
@@ -226,8 +234,12 @@ impl Adapter for LocalAdapter {
                 }
             }
             queue(socket, &frames, is_volatile);
+            if socket.is_watched() {
+                watched.push(socket.clone());
+            }
         });
         collector.seal();
+        dispatch::tell_outgoing(&watched, event);
         Box::pin(async move {
             // Late answers are of no use to anybody, so the deadline is no error here.
             let _ = timeout_at(deadline, all_here).await;

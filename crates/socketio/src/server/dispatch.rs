@@ -1,16 +1,19 @@
-//! How an event is delivered to a socket that has handlers of its own.
+//! How events reach the handlers that a socket has of its own: those that come, and those that go.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use super::{
     Link,
     counters::count,
     event::{Event, Reply},
-    handler::{EventHandler, HandlerName, start},
+    handler::{EventHandler, HandlerName, report_panic, start},
     listeners::Listeners,
     socket::Socket,
 };
-use crate::{Args, args::ArgsRef, error::ArgsError, packet::Packet};
+use crate::{Args, args::ArgsRef, encode::Draft, error::ArgsError, packet::Packet};
 
 /// First the handlers of every event, then the middlewares, then those of this one.
 pub(crate) fn on_event(
@@ -86,6 +89,27 @@ fn on_error(link: &Arc<Link>, event: &Event, error: &str) {
             Ok(handler(event.socket.clone(), error.to_owned()))
         });
         debug_assert!(started.is_ok(), "there are no arguments to be wrong");
+    }
+}
+
+/// Tells the sockets' handlers of outgoing events what was emitted. To be called without a lock.
+pub(crate) fn tell_outgoing(sockets: &[Socket], draft: &Draft) {
+    if sockets.is_empty() {
+        return;
+    }
+    let Some((event, args)) = draft.to_event() else {
+        return;
+    };
+    for socket in sockets {
+        let handlers = socket
+            .listeners()
+            .map(|own| own.read(|table| table.outgoing.clone()));
+        for (_, handler) in handlers.into_iter().flatten() {
+            let called = catch_unwind(AssertUnwindSafe(|| handler(&event, &args)));
+            if let Err(panic) = called {
+                report_panic(socket.link(), &HandlerName::Outgoing, &*panic);
+            }
+        }
     }
 }
 

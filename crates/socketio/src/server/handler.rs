@@ -23,6 +23,7 @@ use super::{
     socket::Socket,
 };
 use crate::{
+    Args,
     args::ArgsRef,
     error::{ArgsError, ConnectError, DisconnectReason},
 };
@@ -59,6 +60,7 @@ pub(crate) type ConnectHandler = Arc<dyn Fn(Socket) -> HandlerFuture + Send + Sy
 pub(crate) type DisconnectHandler =
     Arc<dyn Fn(Socket, DisconnectReason) -> HandlerFuture + Send + Sync>;
 pub(crate) type ErrorHandler = Arc<dyn Fn(Socket, String) -> HandlerFuture + Send + Sync>;
+pub(crate) type OutgoingHandler = Arc<dyn Fn(&str, &Args) + Send + Sync>;
 pub(crate) type Middleware = Arc<dyn Fn(Socket, Option<&str>) -> MiddlewareFuture + Send + Sync>;
 
 /// All handlers of a namespace. A socket keeps those that were there when it connected.
@@ -143,6 +145,7 @@ pub(crate) enum HandlerName {
     Middleware,
     PacketMiddleware,
     Error,
+    Outgoing,
 }
 
 impl fmt::Display for HandlerName {
@@ -155,6 +158,7 @@ impl fmt::Display for HandlerName {
             Self::Middleware => "middleware",
             Self::PacketMiddleware => "packet middleware",
             Self::Error => "error",
+            Self::Outgoing => "outgoing",
         })
     }
 }

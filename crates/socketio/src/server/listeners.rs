@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    handler::{DisconnectHandler, ErrorHandler, EventHandler},
+    handler::{DisconnectHandler, ErrorHandler, EventHandler, OutgoingHandler},
     lock,
 };
 
@@ -28,6 +28,7 @@ pub(crate) struct Table {
     is_over: bool,
     pub(crate) events: Vec<EventListener>,
     pub(crate) any: Vec<Listener>,
+    pub(crate) outgoing: Vec<(ListenerId, OutgoingHandler)>,
     pub(crate) packet: Vec<EventHandler>,
     pub(crate) error: Vec<ErrorHandler>,
     pub(crate) disconnecting: Vec<DisconnectHandler>,
@@ -98,6 +99,16 @@ impl Listeners {
             let mut table = lock(&self.table);
             let goes = |held: &mut Listener| id.is_none_or(|id| held.id == id);
             table.any.extract_if(.., goes).collect()
+        };
+        drop(gone);
+    }
+
+    /// Takes one handler of all outgoing events off, or every such.
+    pub(crate) fn off_any_outgoing(&self, id: Option<ListenerId>) {
+        let gone: Vec<_> = {
+            let mut table = lock(&self.table);
+            let goes = |held: &mut (ListenerId, _)| id.is_none_or(|id| held.0 == id);
+            table.outgoing.extract_if(.., goes).collect()
         };
         drop(gone);
     }

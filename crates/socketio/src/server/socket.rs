@@ -20,6 +20,7 @@ use super::{
     Link,
     answer::{Answer, Waiter},
     broadcast::{Broadcast, Emitter, IntoRooms},
+    dispatch,
     handler::Handlers,
     handshake::Handshake,
     listeners::Listeners,
@@ -307,11 +308,20 @@ impl Socket {
         args: &A,
         volatile: bool,
     ) -> Result<(), EmitError> {
-        let frames = Draft::event(event, args)?.frames(self.namespace(), None);
+        let draft = Draft::event(event, args)?;
+        let frames = draft.frames(self.namespace(), None);
         if volatile {
-            self.push_volatile(&frames)
+            self.push_volatile(&frames)?;
         } else {
-            self.push(&frames)
+            self.push(&frames)?;
+        }
+        self.tell_outgoing(&draft);
+        Ok(())
+    }
+
+    fn tell_outgoing(&self, draft: &Draft) {
+        if self.is_watched() {
+            dispatch::tell_outgoing(std::slice::from_ref(self), draft);
         }
     }
 
@@ -342,7 +352,10 @@ impl Socket {
             self.push(&frames)
         };
         match pushed {
-            Ok(()) => Answer::new(self.clone(), id, answer, timeout),
+            Ok(()) => {
+                self.tell_outgoing(&draft);
+                Answer::new(self.clone(), id, answer, timeout)
+            }
             Err(error) => {
                 self.forget_answer(id);
                 Answer::failed(error.into())

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
-use socketio::{Args, DisconnectReason, Event, ListenerId, Server, Socket};
+use socketio::{Args, Binary, DisconnectReason, Event, ListenerId, Server, Socket};
 
 use crate::client::{Client, notes, until};
 
@@ -213,4 +213,59 @@ async fn the_end_lets_handlers_go_that_hold_the_socket() {
     let held = late.lock().unwrap().take().unwrap();
     socket.on("x", holds(held));
     assert!(seen.upgrade().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_of_every_outgoing_event_see_emits_and_broadcasts() {
+    let (note, mut notes) = notes();
+    let io = Server::new();
+    let mut client = Client::connect(&io).await;
+    let socket = only(&io);
+    let _other = Client::connect(&io).await;
+    let [last, first] = [(); 2].map(|()| note.clone());
+    let listener =
+        socket.on_any_outgoing(move |event, args| last.add(format!("{event} {}", args.json())));
+    socket.prepend_any_outgoing(move |_, _| first.add("first"));
+    socket.emit("one", (1, "a")).unwrap();
+    notes.expect("first").await;
+    notes.expect(r#"one [1,"a"]"#).await;
+    io.emit("all", ()).unwrap();
+    notes.expect("first").await;
+    notes.expect("all []").await;
+    let _answer = socket.emit_with_ack::<()>("question", (Binary::from(vec![1]),));
+    notes.expect("first").await;
+    notes
+        .expect(r#"question [{"_placeholder":true,"num":0}]"#)
+        .await;
+    let _answers = io.emit_with_ack::<()>("vote", ());
+    notes.expect("first").await;
+    notes.expect("vote []").await;
+    socket.broadcast().emit("not to me", ()).unwrap();
+    notes.none();
+    socket.off_any_outgoing(listener);
+    socket.emit("two", ()).unwrap();
+    notes.expect("first").await;
+    socket.off_any_outgoing(None);
+    socket.emit("three", ()).unwrap();
+    notes.none();
+    client.expect(r#"42["one",1,"a"]"#).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_of_outgoing_events_may_emit_and_panic() {
+    let io = Server::new();
+    let mut client = Client::connect(&io).await;
+    let socket = only(&io);
+    let (again, everybody) = (socket.clone(), io.clone());
+    socket.on_any_outgoing(move |event, _| match event {
+        "news" => {
+            again.join("room").unwrap();
+            everybody.to("room").emit("copy", ()).unwrap();
+        }
+        _ => panic!("by test"),
+    });
+    io.emit("news", ()).unwrap();
+    client.expect(r#"42["news"]"#).await;
+    client.expect(r#"42["copy"]"#).await;
+    assert_eq!(io.counters().handler_panics, 1);
 }

@@ -1,16 +1,17 @@
 //! The handlers of one socket: how they are registered and taken off, for code that comes from the JS idiom.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
 use super::Socket;
 use crate::{
+    Args,
     error::DisconnectReason,
     packet,
     server::{
         event::Event,
-        handler::{self, EventHandler, Outcome},
+        handler::{self, EventHandler, Outcome, OutgoingHandler},
         listeners::{EventListener, Listener, ListenerId, Listeners, Table},
         lock,
         phase::Phase,
@@ -99,6 +100,33 @@ impl Socket {
         }
     }
 
+    /// Calls `handler` with the name and the arguments of each event that is emitted to this socket from now on, be it
+    /// to this one alone or by a broadcast of this node. It is called by whoever emits, once the event is queued, and
+    /// should not take long. What [`try_emit`](Self::try_emit) sends was encoded before, and is not seen.
+    pub fn on_any_outgoing(
+        &self,
+        handler: impl Fn(&str, &Args) + Send + Sync + 'static,
+    ) -> ListenerId {
+        let handler: OutgoingHandler = Arc::new(handler);
+        self.register(move |own, id| own.outgoing.push((id, handler)))
+    }
+
+    /// The same as [`on_any_outgoing`](Self::on_any_outgoing), but before those that are there.
+    pub fn prepend_any_outgoing(
+        &self,
+        handler: impl Fn(&str, &Args) + Send + Sync + 'static,
+    ) -> ListenerId {
+        let handler: OutgoingHandler = Arc::new(handler);
+        self.register(move |own, id| own.outgoing.insert(0, (id, handler)))
+    }
+
+    /// Takes a handler of all outgoing events off, or with `None` every such.
+    pub fn off_any_outgoing(&self, listener: impl Into<Option<ListenerId>>) {
+        if let Some(own) = self.listeners() {
+            own.off_any_outgoing(listener.into());
+        }
+    }
+
     /// Asks `middleware` about each event before it is delivered: `socket.use` of the reference.
     ///
     /// With an error, or arguments that do not fit, the event goes no further, and the handlers of
@@ -146,6 +174,12 @@ impl Socket {
         let handler = handler::disconnect_handler(handler);
         self.register(move |own, _| own.disconnect.push(handler));
         self
+    }
+
+    /// Whether somebody wants to know what is emitted to the socket.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.listeners()
+            .is_some_and(|own| own.read(|table| !table.outgoing.is_empty()))
     }
 
     /// The socket's own handlers, if it has ever had any.

@@ -169,6 +169,25 @@ impl<S> Rooms<S> {
         own.into_iter().chain(entry.rooms.iter().cloned()).collect()
     }
 
+    /// Whether a member is in a room.
+    pub fn is_in(&self, member: Member, room: &str) -> bool {
+        self.entry(member).is_some_and(|entry| {
+            let in_room = || self.rooms.get(room)?.get(&member.slot);
+            (*entry.id == *room && entry.in_own_room) || in_room().is_some()
+        })
+    }
+
+    /// Whether anybody is in a room, be it one of the members' own.
+    pub fn exists(&self, room: &str) -> bool {
+        let is_own = || {
+            let slot = *self.by_id.get(room)?;
+            self.slots[slot as usize]
+                .as_ref()
+                .map(|entry| entry.in_own_room)
+        };
+        self.rooms.contains_key(room) || is_own() == Some(true)
+    }
+
     /// The member with this id.
     pub fn get(&self, id: &str) -> Option<&S> {
         let slot = *self.by_id.get(id)?;

@@ -224,3 +224,18 @@ proptest! {
         prop_assert_eq!(rooms.member_count(), naive.len());
     }
 }
+
+#[test]
+fn a_room_exists_while_somebody_is_in_it() {
+    let mut rooms = Rooms::new(RoomLimits::default());
+    let member = rooms.insert("id".into(), ());
+    assert!(rooms.exists("id") && rooms.is_in(member, "id"));
+    assert!(!rooms.exists("room") && !rooms.is_in(member, "room"));
+    rooms.join(member, "room".into()).unwrap();
+    assert!(rooms.exists("room") && rooms.is_in(member, "room"));
+    rooms.leave(member, "room");
+    rooms.leave(member, "id");
+    assert!(!rooms.exists("room") && !rooms.exists("id") && !rooms.is_in(member, "id"));
+    rooms.remove(member);
+    assert!(!rooms.is_in(member, "id"));
+}

@@ -18,6 +18,7 @@ use super::{
     answer::{Pending, Waiter},
     collector::Collector,
     dispatch, lock,
+    room_events::RoomEvents,
     socket::Socket,
 };
 use crate::{
@@ -26,6 +27,8 @@ use crate::{
     error::{AckError, JoinError},
     rooms::{Member, Room, RoomLimits, Rooms, Target},
 };
+
+pub use super::room_events::RoomEvent;
 
 /// A future of an adapter. It borrows nothing, so that a question may outlive the call.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -107,6 +110,7 @@ pub struct LocalAdapter {
     /// Guards who is there and in which rooms. Held while a packet is queued for all its recipients, so that all of
     /// them get packets in the same order; the locks of sessions are taken under it, but no user code runs.
     rooms: Mutex<Rooms<Socket>>,
+    events: RoomEvents,
     /// One counter for all sockets, so that a broadcast is encoded once even if it wants acks.
     last_ack_id: AtomicU64,
     max_ack_responses: usize,
@@ -121,6 +125,7 @@ impl LocalAdapter {
         Self {
             namespace,
             rooms: Mutex::new(Rooms::new(limits)),
+            events: RoomEvents::default(),
             last_ack_id: AtomicU64::new(0),
             max_ack_responses: config.max_ack_responses,
         }
@@ -153,6 +158,17 @@ impl LocalAdapter {
         lock(&self.rooms).get(id).cloned()
     }
 
+    /// Calls `hook` with what happens to the rooms of this process from now on: one by one and in order, soon after it
+    /// has happened, on the thread that has caused it or an earlier event. It should not take long, and may do anything.
+    pub fn on_room_event(&self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) {
+        self.events.watch(hook);
+    }
+
+    /// Tells of what [`insert`](Self::insert) has done, since that runs under the socket's lock.
+    pub(crate) fn tell_room_events(&self) {
+        self.events.tell();
+    }
+
     /// Lets a socket in. Under one lock its client gets the CONNECT reply and the socket becomes a recipient, so that
     /// nothing comes before the reply and nothing is missed after it. None if the session is over.
     pub(crate) fn insert(
@@ -163,9 +179,13 @@ impl LocalAdapter {
     ) -> Option<Member> {
         let mut rooms = lock(&self.rooms);
         socket.link().push(reply.as_slice()).ok()?;
+        let was_there = self.events.is_watched() && rooms.exists(socket.id());
         let member = rooms.insert(socket.room().clone(), socket.clone());
+        if self.events.is_watched() {
+            self.events.inserted(socket.room(), was_there);
+        }
         for room in joined {
-            if let Err(error) = rooms.join(member, room) {
+            if let Err(error) = self.join_in(&mut rooms, member, socket.room(), room) {
                 tracing::debug!(id = socket.id(), %error, "room of a middleware not joined");
             }
         }
@@ -174,17 +194,49 @@ impl LocalAdapter {
     }
 
     pub(crate) fn remove(&self, member: Member) {
-        let socket = lock(&self.rooms).remove(member);
+        let socket = {
+            let mut rooms = lock(&self.rooms);
+            let left = self.events.is_watched().then(|| rooms.rooms_of(member));
+            let socket = rooms.remove(member);
+            if let (Some(left), Some(socket)) = (left, &socket) {
+                self.events.left(&rooms, socket.room(), &left);
+            }
+            socket
+        };
+        self.events.tell();
         // Not under the lock: the last handle of a socket drops the user's data.
         drop(socket);
     }
 
-    pub(crate) fn join(&self, member: Member, room: Room) -> Result<(), JoinError> {
-        lock(&self.rooms).join(member, room)
+    pub(crate) fn join(&self, member: Member, id: &Room, room: Room) -> Result<(), JoinError> {
+        let joined = self.join_in(&mut lock(&self.rooms), member, id, room);
+        self.events.tell();
+        joined
     }
 
-    pub(crate) fn leave(&self, member: Member, room: &str) {
-        lock(&self.rooms).leave(member, room);
+    pub(crate) fn leave(&self, member: Member, id: &Room, room: &Room) {
+        {
+            let mut rooms = lock(&self.rooms);
+            let was_in = self.events.is_watched() && rooms.is_in(member, room);
+            rooms.leave(member, room);
+            if was_in {
+                self.events.left(&rooms, id, std::slice::from_ref(room));
+            }
+        }
+        self.events.tell();
+    }
+
+    fn join_in(
+        &self,
+        rooms: &mut Rooms<Socket>,
+        member: Member,
+        id: &Room,
+        room: Room,
+    ) -> Result<(), JoinError> {
+        if !self.events.is_watched() {
+            return rooms.join(member, room);
+        }
+        self.events.join(rooms, member, id, &room)
     }
 
     pub(crate) fn rooms_of(&self, member: Member) -> Vec<Room> {

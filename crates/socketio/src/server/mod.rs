@@ -18,6 +18,7 @@ mod listeners;
 mod namespace;
 mod namespaces;
 mod phase;
+mod room_events;
 mod socket;
 
 use std::{

@@ -204,7 +204,10 @@ impl Socket {
         for room in rooms.into_rooms() {
             let member = lock(&self.0.phase).join(room.clone(), max_rooms)?;
             if let Some(member) = member {
-                self.0.namespace.local_adapter().join(member, room)?;
+                self.0
+                    .namespace
+                    .local_adapter()
+                    .join(member, &self.0.id, room)?;
             }
         }
         Ok(())
@@ -220,7 +223,10 @@ impl Socket {
             let member = phase.member();
             drop(phase);
             if let Some(member) = member {
-                self.0.namespace.local_adapter().leave(member, &room);
+                self.0
+                    .namespace
+                    .local_adapter()
+                    .leave(member, &self.0.id, &room);
             }
         }
     }

@@ -7,11 +7,11 @@ use socketio::{
     encode::Draft,
     rooms::{Room, Target},
     server::adapter::{
-        Adapter, AdapterError, AdapterFactory, BoxFuture, LocalAdapter, SocketDetails,
+        Adapter, AdapterError, AdapterFactory, BoxFuture, LocalAdapter, RoomEvent, SocketDetails,
     },
 };
 
-use crate::client::Client;
+use crate::client::{Client, notes};
 
 /// A, B and C: A and B are in room x, B and C in room y.
 async fn three(io: &Server) -> [(Client, Socket); 3] {
@@ -323,4 +323,61 @@ async fn an_adapter_may_span_several_servers() {
     a.ask("430[1]", r#"420["vote"]"#).await;
     b.ask("430[2]", r#"420["vote"]"#).await;
     assert_eq!(votes.await, Ok(vec![Ok((1,)), Ok((2,))]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_tell_what_happens_to_them() {
+    let (note, mut notes) = notes();
+    let io = Server::new();
+    io.of("/")
+        .local_adapter()
+        .on_room_event(move |event| note.add(format!("{event:?}")));
+    let (mut client, id) = Client::connect_as(&io).await;
+    notes.expect(&format!("Create({id:?})")).await;
+    notes
+        .expect(&format!("Join {{ room: {id:?}, id: {id:?} }}"))
+        .await;
+    let (_other, other_id) = Client::connect_as(&io).await;
+    notes.expect(&format!("Create({other_id:?})")).await;
+    notes.next().await;
+    let [one, two] = [&id, &other_id].map(|id| io.of("/").socket(id).unwrap());
+    one.join(["room", "room"]).unwrap();
+    two.join("room").unwrap();
+    two.leave(["room", "room"]);
+    let of_room = |what: &str, id: &str| format!("{what} {{ room: \"room\", id: {id:?} }}");
+    notes.expect("Create(\"room\")").await;
+    for (what, id) in [("Join", &id), ("Join", &other_id), ("Leave", &other_id)] {
+        notes.expect(&of_room(what, id)).await;
+    }
+    client.send("41").await;
+    notes
+        .expect(&format!("Leave {{ room: {id:?}, id: {id:?} }}"))
+        .await;
+    notes.expect(&format!("Delete({id:?})")).await;
+    notes.expect(&of_room("Leave", &id)).await;
+    notes.expect("Delete(\"room\")").await;
+    notes.none();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_of_rooms_may_join_rooms_itself() {
+    let (note, mut notes) = notes();
+    let io = Server::new();
+    let main = io.of("/");
+    io.of("/").local_adapter().on_room_event(move |event| {
+        if let RoomEvent::Create(room) = event {
+            note.add(room.len());
+            if &**room == "first" {
+                main.sockets_join("second");
+                note.add("joined");
+            }
+        }
+    });
+    let _client = Client::connect(&io).await;
+    notes.expect("20").await;
+    io.of("/").sockets_join("first");
+    // One after the other, even so.
+    for expected in ["5", "joined", "6"] {
+        notes.expect(expected).await;
+    }
 }

@@ -66,6 +66,7 @@ impl Socket {
             None => Phase::Closed,
         };
         drop(phase);
+        self.0.namespace.local_adapter().tell_room_events();
         if member.is_none() {
             self.gone();
         }

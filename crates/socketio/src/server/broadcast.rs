@@ -141,6 +141,11 @@ impl Broadcast {
         Ok(())
     }
 
+    /// Emits the event `message`; see [`emit`](Self::emit).
+    pub fn send(&self, args: impl Serialize) -> Result<(), EmitError> {
+        self.emit("message", args)
+    }
+
     /// Emits the event, and waits for the answer of each recipient.
     ///
     /// There is one result for each. At the deadline those that have not answered are [`Timeout`]s; without a
@@ -285,6 +290,11 @@ impl Emitter {
     /// Emits the event; see [`Socket::emit`].
     pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
         self.socket.emit_with(event, &args, self.is_volatile)
+    }
+
+    /// Emits the event `message`; see [`emit`](Self::emit).
+    pub fn send(&self, args: impl Serialize) -> Result<(), EmitError> {
+        self.emit("message", args)
     }
 
     /// Emits the event, and waits for the client's answer; see [`Socket::emit_with_ack`].

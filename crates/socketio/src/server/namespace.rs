@@ -170,6 +170,11 @@ impl Namespace {
         self.everybody().emit(event, args)
     }
 
+    /// Emits the event `message`; see [`emit`](Self::emit).
+    pub fn send(&self, args: impl Serialize) -> Result<(), EmitError> {
+        self.emit("message", args)
+    }
+
     /// Emits an event to everybody, and waits for all answers; see [`Broadcast::emit_with_ack`].
     pub fn emit_with_ack<T>(&self, event: &str, args: impl Serialize) -> Answers<T>
     where

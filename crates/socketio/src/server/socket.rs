@@ -123,6 +123,11 @@ impl Socket {
         self.emit_with(event, &args, false)
     }
 
+    /// Emits the event `message`; see [`emit`](Self::emit).
+    pub fn send(&self, args: impl Serialize) -> Result<(), EmitError> {
+        self.emit("message", args)
+    }
+
     /// Emits an event, and waits for the client's answer for at most
     /// [`Config::ack_timeout`](crate::Config::ack_timeout).
     ///

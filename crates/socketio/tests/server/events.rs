@@ -236,3 +236,20 @@ async fn strict_order_is_a_bound_of_one() {
         notes.expect(&format!("{n} ends")).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn send_is_the_event_message() {
+    let io = Server::new();
+    let mut client = Client::connect(&io).await;
+    let socket = io.of("/").sockets().remove(0);
+    socket.send(("hi", 1)).unwrap();
+    client.expect(r#"42["message","hi",1]"#).await;
+    socket.volatile().send("hi").unwrap();
+    client.expect(r#"42["message","hi"]"#).await;
+    io.send(()).unwrap();
+    client.expect(r#"42["message"]"#).await;
+    io.of("/").send(()).unwrap();
+    client.expect(r#"42["message"]"#).await;
+    io.to(socket.id()).send(()).unwrap();
+    client.expect(r#"42["message"]"#).await;
+}

@@ -144,11 +144,17 @@ impl Draft {
         if !self.is_event {
             return None;
         }
-        let (name, args) = self.body.0.split_at(self.args_at);
-        let name = serde_json::from_slice(&name[1..]).ok()?;
-        let args = args.strip_prefix(b",").unwrap_or(args);
-        let json = [b"[", args, b"]"].concat().into();
-        Some((name, Args::from_parts(json, self.attachments.clone())))
+        let name = serde_json::from_slice(&self.body.0[1..self.args_at]).ok()?;
+        Some((name, self.to_args()))
+    }
+
+    /// The arguments alone, of an event or an answer.
+    pub fn to_args(&self) -> Args {
+        let args = &self.body.0[self.args_at..];
+        // The lead of the first argument, or of an answer without any.
+        let items = args.get(1..).unwrap_or_default();
+        let json = [b"[", items, b"]"].concat().into();
+        Args::from_parts(json, self.attachments.clone())
     }
 
     /// The packet for a namespace, with an ack id if the event asks for an answer or this is one.

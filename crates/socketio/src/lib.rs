@@ -278,5 +278,5 @@ pub use engineio::{
 #[cfg(feature = "server")]
 pub use self::server::{
     Answer, Answers, Broadcast, Config, Counters, Emitter, Event, Handshake, IntoRooms, ListenerId,
-    Namespace, Outcome, RemoteSocket, Server, Socket,
+    Namespace, Outcome, RemoteSocket, Server, ServerEvent, Socket,
 };

@@ -303,5 +303,8 @@ fn a_draft_of_an_event_tells_what_it_is() {
         .to_event()
         .unwrap();
     assert_eq!(args, captured);
-    assert!(Draft::ack(&(1,)).unwrap().to_event().is_none());
+    let answer = Draft::ack(&(1, "a")).unwrap();
+    assert!(answer.to_event().is_none());
+    assert_eq!(answer.to_args().json(), r#"[1,"a"]"#);
+    assert_eq!(Draft::ack(&()).unwrap().to_args().json(), "[]");
 }

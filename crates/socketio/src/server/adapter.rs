@@ -19,6 +19,7 @@ use super::{
     collector::Collector,
     dispatch, lock,
     room_events::RoomEvents,
+    server_side::ServerSide,
     socket::Socket,
 };
 use crate::{
@@ -63,6 +64,22 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// Disconnects the sockets of the target from the namespace, or closes their connections.
     fn disconnect_sockets(&self, target: &Target, close: bool);
+
+    /// Emits an event to the other servers, each of which hands it to its
+    /// [`LocalAdapter::deliver_server_side`]. By itself there are none.
+    fn server_side_emit(&self, event: &Draft) {
+        let _ = event;
+    }
+
+    /// Emits an event to the other servers, and gathers their answers until the timeout. By itself there are none.
+    fn server_side_emit_with_ack(
+        &self,
+        event: &Draft,
+        timeout: Duration,
+    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
+        let _ = (event, timeout);
+        Box::pin(std::future::ready(Vec::new()))
+    }
 }
 
 /// What one node tells another of a socket.
@@ -111,6 +128,7 @@ pub struct LocalAdapter {
     /// them get packets in the same order; the locks of sessions are taken under it, but no user code runs.
     rooms: Mutex<Rooms<Socket>>,
     events: RoomEvents,
+    server_side: ServerSide,
     /// One counter for all sockets, so that a broadcast is encoded once even if it wants acks.
     last_ack_id: AtomicU64,
     max_ack_responses: usize,
@@ -126,6 +144,7 @@ impl LocalAdapter {
             namespace,
             rooms: Mutex::new(Rooms::new(limits)),
             events: RoomEvents::default(),
+            server_side: ServerSide::default(),
             last_ack_id: AtomicU64::new(0),
             max_ack_responses: config.max_ack_responses,
         }
@@ -156,6 +175,16 @@ impl LocalAdapter {
     /// The socket with this id.
     pub fn socket(&self, id: &str) -> Option<Socket> {
         lock(&self.rooms).get(id).cloned()
+    }
+
+    /// An event from another server has arrived: the future runs its handlers, and ends with their answer, if any. To
+    /// be called by an adapter for several nodes.
+    pub fn deliver_server_side(&self, event: &str, args: Args) -> BoxFuture<Option<Args>> {
+        self.server_side.deliver(event, args)
+    }
+
+    pub(crate) fn server_side(&self) -> &ServerSide {
+        &self.server_side
     }
 
     /// Calls `hook` with what happens to the rooms of this process from now on: one by one and in order, soon after it

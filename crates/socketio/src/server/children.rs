@@ -112,6 +112,23 @@ impl Adapter for ChildrenAdapter {
             .for_each(|adapter| adapter.del_sockets(target, rooms));
     }
 
+    fn server_side_emit(&self, event: &Draft) {
+        self.adapters()
+            .for_each(|adapter| adapter.server_side_emit(event));
+    }
+
+    fn server_side_emit_with_ack(
+        &self,
+        event: &Draft,
+        timeout: Duration,
+    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
+        let answers = self
+            .adapters()
+            .map(|adapter| adapter.server_side_emit_with_ack(event, timeout));
+        let answers = join(answers.collect());
+        Box::pin(async move { answers.await.into_iter().flatten().collect() })
+    }
+
     fn disconnect_sockets(&self, target: &Target, close: bool) {
         self.adapters()
             .for_each(|adapter| adapter.disconnect_sockets(target, close));
@@ -119,7 +136,7 @@ impl Adapter for ChildrenAdapter {
 }
 
 /// Waits for all, side by side, since each child's deadline runs from the start.
-async fn join<T>(futures: Vec<BoxFuture<T>>) -> Vec<T> {
+pub(crate) async fn join<T>(futures: Vec<BoxFuture<T>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     let mut waiting: Vec<_> = futures.into_iter().enumerate().collect();
     poll_fn(|context| {

@@ -19,6 +19,7 @@ mod namespace;
 mod namespaces;
 mod phase;
 mod room_events;
+mod server_side;
 mod socket;
 
 use std::{
@@ -48,6 +49,7 @@ pub use self::{
     handshake::Handshake,
     listeners::ListenerId,
     namespace::Namespace,
+    server_side::ServerEvent,
     socket::Socket,
 };
 use self::{

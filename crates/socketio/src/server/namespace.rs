@@ -18,10 +18,11 @@ use super::{
     event::Event,
     handler::{self, Handlers, Outcome},
     lock,
+    server_side::ServerEvent,
     socket::Socket,
 };
 use crate::{
-    encode::EventPacket,
+    encode::{Draft, EventPacket},
     error::{ConnectError, DisconnectReason, EmitError, EncodeError},
     packet,
     rooms::{Room, Target},
@@ -181,6 +182,43 @@ impl Namespace {
         T: DeserializeOwned + Send + 'static,
     {
         self.everybody().emit_with_ack(event, args)
+    }
+
+    /// Emits an event to the other servers of a cluster, and to no client. Without an adapter for several nodes there
+    /// are none.
+    pub fn server_side_emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
+        let draft = Draft::event(event, &args)?;
+        self.adapter(false).server_side_emit(&draft);
+        Ok(())
+    }
+
+    /// Emits an event to the other servers of a cluster, and waits for the answer of each for at most
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout).
+    pub fn server_side_emit_with_ack<T>(&self, event: &str, args: impl Serialize) -> Answers<T>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let draft = match Draft::event(event, &args) {
+            Ok(draft) => draft,
+            Err(error) => return Answers::failed(error.into()),
+        };
+        let timeout = self.0.config.ack_timeout;
+        Answers::new(
+            self.adapter(false)
+                .server_side_emit_with_ack(&draft, timeout),
+        )
+    }
+
+    /// Calls `handler` for each event of this name that another server emits by
+    /// [`server_side_emit`](Self::server_side_emit): `io.on` of the reference.
+    pub fn on_server_side<T, F, R>(&self, event: &str, handler: F) -> &Self
+    where
+        T: DeserializeOwned,
+        F: FnOnce(ServerEvent, T) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output: Outcome> + Send + 'static,
+    {
+        self.0.local.server_side().on(event, handler);
+        self
     }
 
     /// Encodes an event once, to be emitted to any socket of this namespace by [`Socket::try_emit`]. It may be kept

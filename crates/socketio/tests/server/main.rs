@@ -19,4 +19,5 @@ mod listeners;
 mod middleware;
 mod races;
 mod rooms;
+mod server_side;
 mod slow;

@@ -330,10 +330,12 @@ impl State {
         self.slots.iter_mut().find(|slot| slot.holds(socket))
     }
 
-    /// A session without any namespace is closed after a while.
+    /// A session without any namespace is closed after a while. One that is being connected does not count, since it
+    /// may be refused.
     fn expect_admission_if_deserted(&self, link: &Link) {
-        let is_empty = self.slots.iter().all(|slot| matches!(slot, Slot::Left(_)));
-        if is_empty && !self.is_closed {
+        let mut slots = self.slots.iter();
+        let is_deserted = !slots.any(|slot| matches!(slot, Slot::Connected(_)));
+        if is_deserted && !self.is_closed {
             link.expect_admission();
         }
     }

@@ -158,6 +158,47 @@ async fn a_client_that_has_left_its_last_namespace_is_closed_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_its_last_namespace_and_is_refused_another_is_closed_in_time() {
+    let io = Server::with_config(Config {
+        connect_timeout: Duration::from_secs(5),
+        connect_handler_timeout: Duration::from_secs(1),
+        ..Config::default()
+    });
+    io.of("/slow")
+        .middleware(async |_: Socket, ()| std::future::pending().await);
+    io.of_matching_async(async |_: String, ()| std::future::pending().await);
+    for name in ["/slow", "/sought"] {
+        let mut client = Client::connect(&io).await;
+        client.send(&format!("40{name},")).await;
+        client.send("41").await;
+        let left = tokio::time::Instant::now();
+        client
+            .expect(&format!(r#"44{name},{{"message":"timeout"}}"#))
+            .await;
+        client.closed().await;
+        assert_eq!(left.elapsed().as_secs(), 5);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_let_in_after_it_has_left_the_others_stays() {
+    let io = Server::with_config(Config {
+        connect_timeout: Duration::from_secs(5),
+        ..Config::default()
+    });
+    io.of("/slow").middleware(async |_: Socket, ()| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    });
+    let mut client = Client::connect(&io).await;
+    client.send("40/slow,").await;
+    client.send("41").await;
+    assert!(client.text().await.starts_with("40/slow,"));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    client.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_namespace_can_be_left_and_joined_again() {
     let io = Server::new();
     let (mut client, first) = Client::connect_as(&io).await;

@@ -156,6 +156,7 @@
 //!         "forbidden" => Err("not for you"),
 //!         _ => Ok(()),
 //!     });
+//!     socket.on_any_outgoing(|event, args| println!("to it: {event} {}", args.json()));
 //! });
 //! ```
 //!

@@ -218,6 +218,20 @@ impl Server {
         self.main.timeout(timeout)
     }
 
+    /// Emits an event to the other servers of a cluster; see [`Namespace::server_side_emit`].
+    pub fn server_side_emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
+        self.main.server_side_emit(event, args)
+    }
+
+    /// Emits an event to the other servers of a cluster, and waits for their answers; see
+    /// [`Namespace::server_side_emit_with_ack`].
+    pub fn server_side_emit_with_ack<T>(&self, event: &str, args: impl Serialize) -> Answers<T>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.main.server_side_emit_with_ack(event, args)
+    }
+
     /// The server as a hyper and tower service: for axum's `route_service`, or for hyper's `serve_connection`, there
     /// `with_upgrades`.
     pub fn service(&self) -> Service {

@@ -131,6 +131,8 @@ async fn an_event_reaches_the_other_server_and_not_this_one() {
         });
     here.of("/").server_side_emit("hello", (1,)).unwrap();
     notes.expect("hello 1").await;
+    here.server_side_emit("hello", (2,)).unwrap();
+    notes.expect("hello 2").await;
     here.of("/").server_side_emit("unknown", ()).unwrap();
     here.of("/").server_side_emit("disconnect", ()).unwrap_err();
 }
@@ -165,6 +167,6 @@ async fn alone_there_is_nobody_to_hear() {
             panic!("its own")
         });
     io.of("/").server_side_emit("hello", ()).unwrap();
-    let answers = io.of("/").server_side_emit_with_ack::<()>("hello", ());
+    let answers = io.server_side_emit_with_ack::<()>("hello", ());
     assert!(answers.await.unwrap().is_empty());
 }

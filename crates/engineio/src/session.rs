@@ -1,6 +1,8 @@
 //! The server's state machine of one session. It is handed packets and the time, and hands back frames, events and
 //! the next deadline; it reads no clock, no socket and no random source.
 
+mod transmit;
+
 #[cfg(test)]
 mod tests;
 
@@ -408,49 +410,7 @@ impl Session {
         self.transport
     }
 
-    // What must now happen.
-
-    /// Moves what this wire must write now to `batch`.
-    pub fn poll_transmit(&mut self, to: Wire, batch: &mut Vec<Frame>) -> Transmit {
-        match to {
-            Wire::Polling if self.get == Slot::Idle => Transmit::Idle,
-            Wire::Polling => {
-                let transmit = self.poll_transmit_polling(batch);
-                if transmit != Transmit::Idle {
-                    self.get = Slot::Idle;
-                }
-                transmit
-            }
-            Wire::WebSocket(_) => match self.role_of(to) {
-                Role::Carrier => self.poll_transmit_websocket(batch),
-                Role::Prober if self.is_closed() => Transmit::Close,
-                Role::Prober if self.probe == Probe::Answering => {
-                    self.probe = Probe::Confirmed;
-                    batch.push(packet::PONG_PROBE);
-                    Transmit::Frames
-                }
-                Role::Prober => Transmit::Idle,
-                Role::Stale => Transmit::Close,
-            },
-        }
-    }
-
-    /// Whether [`poll_transmit`](Self::poll_transmit) for the present wire of this transport would not be idle.
-    pub fn wants_transmit(&self, transport: Transport) -> bool {
-        match (transport, self.transport) {
-            (Transport::Polling, _) if self.get == Slot::Idle => false,
-            (Transport::Polling, Transport::WebSocket) => true,
-            (Transport::WebSocket, Transport::Polling) => match self.probe {
-                Probe::None | Probe::Answering => true,
-                Probe::Waiting | Probe::Confirmed => self.is_closed(),
-            },
-            // Whoever cannot write is only told of the end.
-            (Transport::WebSocket, Transport::WebSocket) if self.websocket_blocked => {
-                self.is_closed()
-            }
-            _ => !self.outbox.is_empty() || self.state != State::Open || self.releases_polls(),
-        }
-    }
+    // What must now happen: see also `transmit`.
 
     /// Whether this wire carries the session, or may come to.
     pub fn has_use_for(&self, wire: Wire) -> bool {
@@ -513,55 +473,6 @@ impl Session {
     fn drop_probe(&mut self) {
         self.probe = Probe::None;
         self.timers.stop(Timer::Upgrade);
-    }
-
-    fn poll_transmit_polling(&mut self, batch: &mut Vec<Frame>) -> Transmit {
-        if self.transport == Transport::WebSocket {
-            batch.push(packet::NOOP);
-            return Transmit::Frames;
-        }
-        let max_bytes = BATCH_BYTES.min(self.config.max_payload);
-        self.outbox.take_payload(max_bytes, usize::MAX, batch);
-        match self.state {
-            State::Closed(CloseReason::TransportClose) => {
-                batch.push(packet::NOOP);
-                Transmit::Close
-            }
-            State::Closed(_) => {
-                batch.push(packet::CLOSE);
-                Transmit::Close
-            }
-            // Never behind messages: a client acts on a close packet before it has read what came with it.
-            State::Closing(_) if batch.is_empty() => {
-                batch.push(packet::CLOSE);
-                self.end_closing();
-                Transmit::Close
-            }
-            State::Open if batch.is_empty() && self.releases_polls() => {
-                batch.push(packet::NOOP);
-                Transmit::Frames
-            }
-            State::Open | State::Closing(_) if batch.is_empty() => Transmit::Idle,
-            State::Open | State::Closing(_) => Transmit::Frames,
-        }
-    }
-
-    fn poll_transmit_websocket(&mut self, batch: &mut Vec<Frame>) -> Transmit {
-        self.outbox.take(BATCH_BYTES, batch);
-        match self.state {
-            State::Closed(_) => Transmit::Close,
-            State::Closing(_) if self.outbox.is_empty() => {
-                self.end_closing();
-                Transmit::Close
-            }
-            State::Open | State::Closing(_) if batch.is_empty() => Transmit::Idle,
-            State::Open | State::Closing(_) => Transmit::Frames,
-        }
-    }
-
-    /// While an upgrade is under way the client waits for its poll to return before it goes on.
-    fn releases_polls(&self) -> bool {
-        matches!(self.probe, Probe::Answering | Probe::Confirmed)
     }
 
     fn check_request(&self) -> Result<(), RequestRefused> {

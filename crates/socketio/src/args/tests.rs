@@ -1,3 +1,5 @@
+//! What each type takes of the arguments, and what is refused.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Binary values at any depth, there and back, and placeholders that lie.
+
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -1,3 +1,5 @@
+//! The exact bytes of each packet, and that they decode to what was encoded.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Packets as they may arrive: whole, odd and broken.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Rooms against a plain list of who is where.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

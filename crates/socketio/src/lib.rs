@@ -278,6 +278,7 @@ pub use engineio::{
 
 #[cfg(feature = "server")]
 pub use self::server::{
-    Answer, Answers, Broadcast, Config, Counters, Emitter, Event, Handshake, IntoRooms, ListenerId,
-    Namespace, Outcome, RemoteSocket, Server, ServerEvent, Socket,
+    Answer, AnswerFrom, AnswerStream, Answers, Broadcast, Config, Counters, Emitter, Event,
+    Handshake, IntoRooms, ListenerId, Namespace, Outcome, RemoteSocket, Server, ServerEvent,
+    Socket,
 };

@@ -11,12 +11,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout_at};
+use futures_util::{Stream, stream};
+use tokio::time::Instant;
 
 use super::{
     Config,
-    answer::{Pending, Waiter},
-    collector::Collector,
+    answer::{AnswerFrom, Pending, Waiter},
+    collector::{Collector, LocalAnswers},
     dispatch, lock,
     room_events::RoomEvents,
     server_side::ServerSide,
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     Args,
     encode::{Draft, Frames},
-    error::{AckError, JoinError},
+    error::JoinError,
     rooms::{Member, Room, RoomLimits, Rooms, Target},
 };
 
@@ -33,6 +34,9 @@ pub use super::room_events::RoomEvent;
 
 /// A future of an adapter. It borrows nothing, so that a question may outlive the call.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A stream of an adapter. It borrows nothing either.
+pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 
 /// Carries out what concerns several sockets of a namespace, on one node or on many.
 ///
@@ -43,14 +47,18 @@ pub trait Adapter: Send + Sync + 'static {
     /// Emits an event to all sockets of the target.
     fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool);
 
-    /// Emits an event to all sockets of the target, and gathers their answers until the timeout.
+    /// Emits an event to all sockets of the target, and hands out their answers as they come.
+    ///
+    /// The event is emitted by the call. The stream ends when all have answered, at the latest at the timeout, with a
+    /// [`Timeout`](crate::AckError::Timeout) for each recipient that is missing then: also one, without an id, for a
+    /// node that has not even said whom it has asked. When it is dropped, nobody waits any longer.
     fn broadcast_with_ack(
         &self,
         event: &Draft,
         target: &Target,
         is_volatile: bool,
         timeout: Duration,
-    ) -> BoxFuture<Vec<Result<Args, AckError>>>;
+    ) -> BoxStream<AnswerFrom<Args>>;
 
     /// The sockets of the target.
     fn fetch_sockets(&self, target: &Target)
@@ -71,14 +79,15 @@ pub trait Adapter: Send + Sync + 'static {
         let _ = event;
     }
 
-    /// Emits an event to the other servers, and gathers their answers until the timeout. By itself there are none.
+    /// Emits an event to the other servers, and hands out their answers as they come; as with
+    /// [`broadcast_with_ack`](Self::broadcast_with_ack) until the timeout. By itself there are none.
     fn server_side_emit_with_ack(
         &self,
         event: &Draft,
         timeout: Duration,
-    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
+    ) -> BoxStream<AnswerFrom<Args>> {
         let _ = (event, timeout);
-        Box::pin(std::future::ready(Vec::new()))
+        Box::pin(stream::empty())
     }
 }
 
@@ -296,11 +305,11 @@ impl Adapter for LocalAdapter {
         target: &Target,
         is_volatile: bool,
         timeout: Duration,
-    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
+    ) -> BoxStream<AnswerFrom<Args>> {
         let deadline = Instant::now() + timeout;
         let id = self.next_ack_id();
         let frames = event.frames(&self.namespace, Some(id));
-        let (collector, all_here) = Collector::new();
+        let collector = Arc::new(Collector::default());
         let mut pending = Pending {
             sockets: Vec::new(),
             id,
@@ -308,7 +317,7 @@ impl Adapter for LocalAdapter {
         let mut watched = Vec::new();
         lock(&self.rooms).select(target, |socket| {
             if pending.sockets.len() < self.max_ack_responses {
-                let place = collector.expect();
+                let place = collector.expect(socket.room().clone());
                 match socket.expect_answer(id, Waiter::Many(collector.clone(), place)) {
                     Ok(()) => pending.sockets.push(socket.clone()),
                     Err(error) => return collector.fill(place, Err(error)),
@@ -319,14 +328,8 @@ impl Adapter for LocalAdapter {
                 watched.push(socket.clone());
             }
         });
-        collector.seal();
         dispatch::tell_outgoing(&watched, event);
-        Box::pin(async move {
-            // Late answers are of no use to anybody, so the deadline is no error here.
-            let _ = timeout_at(deadline, all_here).await;
-            drop(pending);
-            collector.take()
-        })
+        Box::pin(LocalAnswers::new(collector, pending, deadline))
     }
 
     fn fetch_sockets(

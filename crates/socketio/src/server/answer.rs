@@ -1,24 +1,27 @@
-//! `Answer` and `Answers`: what an emit with ack waits for.
+//! `Answer` and `Answers`: what an emit with ack waits for, of one client or of many.
 
 use std::{
     fmt,
     future::Future,
+    marker::PhantomData,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use futures_util::Stream;
 use serde::de::DeserializeOwned;
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
 };
 
-use super::{collector::Collector, socket::Socket};
+use super::{adapter::BoxStream, collector::Collector, socket::Socket};
 use crate::{
     Args,
     error::{AckError, EmitError},
+    rooms::Room,
 };
 
 /// The answer of one client, when it comes.
@@ -69,41 +72,127 @@ impl<T> fmt::Debug for Answer<T> {
     }
 }
 
-/// The answers of all recipients of a broadcast, when the last of them has come or the time is over.
+/// The answers to a broadcast: all of them in a list, by `.await`, or one by one as they come, by
+/// [`stream`](Self::stream).
 ///
-/// The event was emitted when this was made. Dropping it means not to wait any longer.
+/// The list is there when the last answer has come or the time is over. The event was emitted when this was made.
+/// Dropping it means not to wait any longer.
 #[must_use = "the event is emitted, but nobody waits for the answers"]
-pub struct Answers<T>(Pin<Box<dyn Future<Output = AnswersResult<T>> + Send>>);
+pub struct Answers<T> {
+    stream: Result<AnswerStream<T>, EmitError>,
+    /// What has come so far.
+    list: Vec<Result<T, AckError>>,
+}
 
-type AnswersResult<T> = Result<Vec<Result<T, AckError>>, EmitError>;
-
-impl<T: DeserializeOwned + Send + 'static> Answers<T> {
-    pub(crate) fn new(
-        answers: impl Future<Output = Vec<Result<Args, AckError>>> + Send + 'static,
-    ) -> Self {
-        Self(Box::pin(async move {
-            let answers = answers.await.into_iter();
-            Ok(answers.map(|answer| Ok(answer?.parse()?)).collect())
-        }))
+impl<T> Answers<T> {
+    pub(crate) fn new(answers: BoxStream<AnswerFrom<Args>>) -> Self {
+        Self {
+            stream: Ok(AnswerStream {
+                answers,
+                parsed: PhantomData,
+            }),
+            list: Vec::new(),
+        }
     }
 
     pub(crate) fn failed(error: EmitError) -> Self {
-        Self(Box::pin(std::future::ready(Err(error))))
+        Self {
+            stream: Err(error),
+            list: Vec::new(),
+        }
+    }
+
+    /// The answers as they come, each with the id of the socket that it is from.
+    ///
+    /// ```
+    /// # use socketio::{EmitError, Server};
+    /// use futures_util::StreamExt;
+    ///
+    /// # async fn count(io: &Server) -> Result<u32, EmitError> {
+    /// let mut votes = io.to("jury").emit_with_ack::<(bool,)>("vote", ()).stream()?;
+    /// let mut yes = 0;
+    /// while let Some(vote) = votes.next().await {
+    ///     match vote.answer {
+    ///         Ok((is_yes,)) => yes += u32::from(is_yes),
+    ///         Err(error) => println!("{:?} has not voted: {error}", vote.id),
+    ///     }
+    /// }
+    /// # Ok(yes)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the event was not emitted.
+    pub fn stream(self) -> Result<AnswerStream<T>, EmitError> {
+        self.stream
     }
 }
 
-impl<T> Future for Answers<T> {
-    type Output = AnswersResult<T>;
+impl<T: DeserializeOwned> Future for Answers<T> {
+    type Output = Result<Vec<Result<T, AckError>>, EmitError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
+        let Self { stream, list } = &mut *self;
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => return Poll::Ready(Err(error.clone())),
+        };
+        while let Some(next) = ready!(Pin::new(&mut *stream).poll_next(context)) {
+            list.push(next.answer);
+        }
+        Poll::Ready(Ok(std::mem::take(list)))
     }
 }
+
+/// Nothing in it is ever borrowed by itself.
+impl<T> Unpin for Answers<T> {}
 
 impl<T> fmt::Debug for Answers<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Answers")
     }
+}
+
+/// The answers to a broadcast, in the order of their arrival. At the deadline follows a
+/// [`Timeout`](AckError::Timeout) for each recipient that has not answered, then it ends.
+///
+/// Made by [`Answers::stream`]. Dropping it means not to wait any longer.
+#[must_use = "the event is emitted, but nobody waits for the answers"]
+pub struct AnswerStream<T> {
+    answers: BoxStream<AnswerFrom<Args>>,
+    parsed: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Stream for AnswerStream<T> {
+    type Item = AnswerFrom<T>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<AnswerFrom<T>>> {
+        let next = ready!(self.answers.as_mut().poll_next(context));
+        Poll::Ready(next.map(|AnswerFrom { id, answer }| {
+            let answer = answer.and_then(|args| Ok(args.parse()?));
+            AnswerFrom { id, answer }
+        }))
+    }
+}
+
+impl<T> fmt::Debug for AnswerStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnswerStream")
+    }
+}
+
+/// One of the answers to a broadcast, or to an event for other servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerFrom<T> {
+    /// The id of the socket that has answered, or should have; none if the adapter does not know it, or it was a
+    /// server.
+    pub id: Option<Room>,
+    /// The answer, or why there is none.
+    pub answer: Result<T, AckError>,
 }
 
 /// Who is told of an answer.

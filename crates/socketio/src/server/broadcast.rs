@@ -148,8 +148,8 @@ impl Broadcast {
 
     /// Emits the event, and waits for the answer of each recipient.
     ///
-    /// There is one result for each. At the deadline those that have not answered are [`Timeout`]s; without a
-    /// recipient the list is there at once, and empty. More than
+    /// There is one result for each, in the order of their arrival. At the deadline those that have not answered are
+    /// [`Timeout`]s; without a recipient the list is there at once, and empty. [`Answers::stream`] has them one by one. More than
     /// [`Config::max_ack_responses`](crate::Config::max_ack_responses) answers are not waited for.
     ///
     /// [`Timeout`]: crate::AckError::Timeout

@@ -7,15 +7,17 @@ use std::{
     time::Duration,
 };
 
+use futures_util::stream::select_all;
+
 use super::{
-    adapter::{Adapter, AdapterError, BoxFuture, SocketDetails},
+    adapter::{Adapter, AdapterError, BoxFuture, BoxStream, SocketDetails},
+    answer::AnswerFrom,
     lock,
     namespace::Namespace,
 };
 use crate::{
     Args,
     encode::Draft,
-    error::AckError,
     rooms::{Room, Target},
 };
 
@@ -80,12 +82,11 @@ impl Adapter for ChildrenAdapter {
         target: &Target,
         is_volatile: bool,
         timeout: Duration,
-    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
+    ) -> BoxStream<AnswerFrom<Args>> {
         let answers = self
             .adapters()
             .map(|adapter| adapter.broadcast_with_ack(event, target, is_volatile, timeout));
-        let answers = join(answers.collect());
-        Box::pin(async move { answers.await.into_iter().flatten().collect() })
+        Box::pin(select_all(answers))
     }
 
     fn fetch_sockets(
@@ -121,12 +122,11 @@ impl Adapter for ChildrenAdapter {
         &self,
         event: &Draft,
         timeout: Duration,
-    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
+    ) -> BoxStream<AnswerFrom<Args>> {
         let answers = self
             .adapters()
             .map(|adapter| adapter.server_side_emit_with_ack(event, timeout));
-        let answers = join(answers.collect());
-        Box::pin(async move { answers.await.into_iter().flatten().collect() })
+        Box::pin(select_all(answers))
     }
 
     fn disconnect_sockets(&self, target: &Target, close: bool) {

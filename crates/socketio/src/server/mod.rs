@@ -39,7 +39,7 @@ use tokio::{
 };
 
 pub use self::{
-    answer::{Answer, Answers},
+    answer::{Answer, AnswerFrom, AnswerStream, Answers},
     broadcast::{Broadcast, Emitter, IntoRooms, RemoteSocket},
     config::Config,
     connection::Connection,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::{FutureExt, StreamExt};
 use socketio::{AckError, Config, EmitError, Event, Server, Socket};
 
 use crate::client::{Client, notes};
@@ -178,9 +179,7 @@ async fn a_broadcast_gathers_the_answers_of_all() {
     b.ask("430[2]", r#"420["vote","now"]"#).await;
     a.send("430[1]").await;
     a.send("430[9]").await;
-    let mut answers = answers.await.unwrap();
-    answers.sort_by_key(|answer| answer.clone().ok());
-    assert_eq!(answers, [Ok((1,)), Ok((2,))]);
+    assert_eq!(answers.await, Ok(vec![Ok((2,)), Ok((1,))]));
     c.quiet().await;
 }
 
@@ -206,6 +205,55 @@ async fn at_the_deadline_a_broadcast_has_what_has_come() {
         ]
     );
     assert_eq!(asked.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answers_to_a_broadcast_come_one_by_one() {
+    let io = Server::new();
+    let (mut a, a_id) = Client::connect_as(&io).await;
+    let (mut b, b_id) = Client::connect_as(&io).await;
+    let (c, c_id) = Client::connect_as(&io).await;
+    let asked = tokio::time::Instant::now();
+    let ask = io.timeout(Duration::from_secs(3));
+    let mut answers = ask
+        .emit_with_ack::<(u8,)>("vote", ())
+        .stream()
+        .unwrap()
+        .map(|from| (from.id.unwrap().to_string(), from.answer));
+    b.ask("430[2]", r#"420["vote"]"#).await;
+    assert_eq!(answers.next().await, Some((b_id, Ok((2,)))));
+    c.vanish();
+    let gone = (c_id, Err(AckError::Disconnected));
+    assert_eq!(answers.next().await, Some(gone));
+    assert_eq!(asked.elapsed().as_secs(), 0);
+    let late = (a_id, Err(AckError::Timeout));
+    assert_eq!(answers.next().await, Some(late));
+    assert_eq!(asked.elapsed().as_secs(), 3);
+    assert_eq!(answers.next().await, None);
+    assert_eq!(answers.next().await, None, "it stays at its end");
+    a.ask("430[1]", r#"420["vote"]"#).await;
+    a.quiet().await;
+    assert_eq!(io.counters().ignored_acks, 1, "it came too late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_answers_that_is_dropped_leaves_nothing_behind() {
+    let io = Server::with_config(Config {
+        max_pending_acks: 1,
+        ..Config::default()
+    });
+    let (mut client, socket) = socket(&io).await;
+    let mut answers = io.emit_with_ack::<(u8,)>("vote", ()).stream().unwrap();
+    assert_eq!(answers.next().now_or_never(), None);
+    let refused = socket.emit_with_ack::<(u8,)>("q", ()).await;
+    assert_eq!(refused, Err(AckError::TooManyPending));
+    drop(answers);
+    let taken = socket.emit_with_ack::<(u8,)>("q", ());
+    client.expect(r#"420["vote"]"#).await;
+    client.ask("432[1]", r#"422["q"]"#).await;
+    assert_eq!(taken.await, Ok((1,)));
+    let failed = io.emit_with_ack::<()>("disconnect", ()).stream();
+    assert!(matches!(failed, Err(EmitError::Encode(_))));
 }
 
 #[tokio::test(start_paused = true)]

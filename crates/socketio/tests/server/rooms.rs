@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use futures_util::stream::select_all;
 use socketio::{
-    AckError, Args, Config, Event, JoinError, Server, Socket,
+    AnswerFrom, Args, Config, Event, JoinError, Server, Socket,
     encode::Draft,
     rooms::{Room, Target},
     server::adapter::{
-        Adapter, AdapterError, AdapterFactory, BoxFuture, LocalAdapter, RoomEvent, SocketDetails,
+        Adapter, AdapterError, AdapterFactory, BoxFuture, BoxStream, LocalAdapter, RoomEvent,
+        SocketDetails,
     },
 };
 
@@ -241,19 +243,11 @@ impl Adapter for Node {
         target: &Target,
         is_volatile: bool,
         timeout: std::time::Duration,
-    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
-        let asked = self.locals();
-        let asked = asked.iter();
-        let asked: Vec<_> = asked
-            .map(|local| local.broadcast_with_ack(event, target, is_volatile, timeout))
-            .collect();
-        Box::pin(async move {
-            let mut answers = Vec::new();
-            for node in asked {
-                answers.extend(node.await);
-            }
-            answers
-        })
+    ) -> BoxStream<AnswerFrom<Args>> {
+        let asked = self.locals().into_iter();
+        let asked =
+            asked.map(|local| local.broadcast_with_ack(event, target, is_volatile, timeout));
+        Box::pin(select_all(asked))
     }
 
     fn fetch_sockets(

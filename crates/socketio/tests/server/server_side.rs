@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
+use futures_util::stream::FuturesUnordered;
 use socketio::{
-    AckError, Args, Config, Server, ServerEvent,
+    AckError, AnswerFrom, Args, Config, Server, ServerEvent,
     encode::Draft,
     rooms::{Room, Target},
     server::adapter::{
-        Adapter, AdapterError, AdapterFactory, BoxFuture, LocalAdapter, SocketDetails,
+        Adapter, AdapterError, AdapterFactory, BoxFuture, BoxStream, LocalAdapter, SocketDetails,
     },
 };
 
@@ -53,7 +54,7 @@ impl Adapter for Joined {
         target: &Target,
         is_volatile: bool,
         timeout: Duration,
-    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
+    ) -> BoxStream<AnswerFrom<Args>> {
         self.local
             .broadcast_with_ack(event, target, is_volatile, timeout)
     }
@@ -87,16 +88,13 @@ impl Adapter for Joined {
         &self,
         event: &Draft,
         timeout: Duration,
-    ) -> BoxFuture<Vec<Result<Args, AckError>>> {
-        let delivered = self.deliver(event);
-        Box::pin(async move {
-            let mut answers = Vec::new();
-            for answer in delivered {
-                let answer = tokio::time::timeout(timeout, answer).await;
-                answers.push(answer.ok().flatten().ok_or(AckError::Timeout));
-            }
-            answers
-        })
+    ) -> BoxStream<AnswerFrom<Args>> {
+        let answers = self.deliver(event).into_iter().map(|answer| async move {
+            let answer = tokio::time::timeout(timeout, answer).await;
+            let answer = answer.ok().flatten().ok_or(AckError::Timeout);
+            AnswerFrom { id: None, answer }
+        });
+        Box::pin(FuturesUnordered::from_iter(answers))
     }
 }
 

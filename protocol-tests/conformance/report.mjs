@@ -2,9 +2,10 @@
 // `node report.mjs reference` or `node report.mjs ours` runs one of them alone.
 
 import { spawn } from "node:child_process";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { catalogue, judge, mistakes, splitName } from "./lib/catalogue.mjs";
 import { groups } from "./lib/groups.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -23,24 +24,46 @@ for (const target of chosen.length > 0 ? chosen : columns) {
   console.log(`running the tests against ${target} …`);
   results.set(target, await run(target));
 }
+const verdicts = judge(results);
 
 printFailures();
 printTable();
 await writeFullTable();
+printCoverage();
 printCounts();
 
-/** One JSON line per test, from a run in a process of its own. */
+/** The results of all files: those that measure time one after the other, then the rest side by side. */
 async function run(target) {
-  const files = [];
+  const alone = [];
+  const together = [];
   for (const folder of folders[target]) {
-    const names = (await readdir(here + folder)).filter((name) => name.endsWith(".test.mjs"));
-    files.push(...names.map((name) => `${folder}/${name}`));
+    for (const name of (await readdir(here + folder)).filter((name) => name.endsWith(".test.mjs"))) {
+      const file = `${folder}/${name}`;
+      (measuresTime(await readFile(here + file, "utf8")) ? alone : together).push(file);
+    }
   }
-  // One file at a time: many tests measure how long something takes. No file may hang for ever.
-  const args = ["--test", "--test-concurrency=1", "--test-timeout=300000", "--test-reporter=./lib/reporter.mjs", ...files];
-  const child = spawn(process.execPath, args, { cwd: here, env: { ...process.env, TARGET: target }, stdio: ["ignore", "pipe", "inherit"] });
+  return [...(await runFiles(target, alone, 1)), ...(await runFiles(target, together, 2))];
+}
+
+/** Whether a busy neighbour could spoil what a file of tests measures. */
+function measuresTime(source) {
+  return /\btimed\b|\bresidentBytes\b/.test(source);
+}
+
+/** One JSON line per test, from a run in a process of its own. No file may hang for ever. */
+async function runFiles(target, files, concurrency) {
+  if (files.length === 0) return [];
+  const options = [`--test-concurrency=${concurrency}`, "--test-timeout=300000", "--test-reporter=./lib/reporter.mjs"];
+  const child = spawn(process.execPath, ["--test", ...options, ...files], {
+    cwd: here,
+    env: { ...process.env, TARGET: target },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const tests = [];
-  for await (const line of createInterface({ input: child.stdout })) tests.push(JSON.parse(line));
+  for await (const line of createInterface({ input: child.stdout })) {
+    const test = JSON.parse(line);
+    tests.push({ ...test, ...splitName(test.name) });
+  }
   return tests;
 }
 
@@ -53,14 +76,16 @@ function printFailures() {
 }
 
 function printTable() {
-  const rows = [["behaviour", ...results.keys()]];
+  const rows = [["behaviour", "lines", ...results.keys()]];
   for (const group of groups) {
-    rows.push([group, ...[...results.values()].map((tests) => score(tests.filter((test) => test.group === group)))]);
+    rows.push([group, linesOf(group), ...[...results.values()].map((tests) => score(tests.filter((test) => test.group === group)))]);
   }
   const stray = (tests) => tests.filter((test) => !groups.includes(test.group));
   if ([...results.values()].some((tests) => stray(tests).length > 0)) {
-    rows.push(["(a file that failed as a whole)", ...[...results.values()].map((tests) => score(stray(tests)))]);
+    rows.push(["(a file that failed as a whole)", "", ...[...results.values()].map((tests) => score(stray(tests)))]);
   }
+  const ids = catalogue.flatMap(({ lines }) => lines);
+  rows.push(["all", covered(ids), ...[...results.values()].map(score)]);
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   console.log();
   for (const row of rows) console.log(row.map((cell, i) => cell.padEnd(widths[i])).join("   ").trimEnd());
@@ -72,23 +97,59 @@ function score(tests) {
   return `${passed} of ${tests.length}${passed < tests.length ? "  <--" : ""}`;
 }
 
-/** Every test by name, for whoever wants to read it all. */
+function linesOf(group) {
+  const entry = catalogue.find((one) => one.group === group);
+  return entry ? covered(entry.lines) : "";
+}
+
+function covered(lines) {
+  const count = lines.filter(isCovered).length;
+  return `${count} of ${lines.length}${count < lines.length ? "  <--" : ""}`;
+}
+
+/** A line is covered if ours has shown it, by a test that the reference has passed as well, if it has it. */
+function isCovered({ id, crates = [] }) {
+  const verdict = verdicts.get(id);
+  const shown = results.has("ours") ? verdict.ours !== "-" : verdict.reference !== "-" || crates.length > 0;
+  return shown && Object.values(verdict).every((one) => one !== "FAIL");
+}
+
+/** Every line of the catalogue, then every test by name, for whoever wants to read it all. */
 async function writeFullTable() {
-  const names = new Map(); // "group | name" -> column -> verdict
+  const targets = [...results.keys()];
+  const bar = (cells) => `| ${cells.join(" | ")} |`;
+  const head = (...names) => [bar([...names, ...targets]), bar([...names, ...targets].map(() => "---"))];
+  const lines = ["# The catalogue", ""];
+  for (const { group, lines: promises } of catalogue) {
+    lines.push(`## ${group}: ${covered(promises)}`, "", ...head("line", "promise"));
+    for (const { id, promise } of promises) lines.push(bar([id, promise, ...targets.map((target) => verdicts.get(id)[target])]));
+    lines.push("");
+  }
+
+  const names = new Map(); // "group | name | shows" -> column -> verdict
   for (const [target, tests] of results) {
-    for (const { group, name, ok, skipped } of tests) {
-      const key = `${group} | ${name.replaceAll("|", "\\|")}`;
+    for (const { group, name, shows, ok, skipped } of tests) {
+      const key = `${group} | ${name.replaceAll("|", "\\|")} | ${shows.join(", ")}`;
       if (!names.has(key)) names.set(key, new Map());
       names.get(key).set(target, skipped ? "skipped" : ok ? "pass" : "FAIL");
     }
   }
-  const lines = [`| behaviour | promise | ${[...results.keys()].join(" | ")} |`, `| --- | --- | ${[...results.keys()].map(() => "---").join(" | ")} |`];
-  for (const [key, verdicts] of names) {
-    lines.push(`| ${key} | ${[...results.keys()].map((target) => verdicts.get(target) ?? "-").join(" | ")} |`);
-  }
+  lines.push("# The tests", "", ...head("behaviour", "test", "shows"));
+  for (const [key, verdicts] of names) lines.push(bar([key, ...targets.map((target) => verdicts.get(target) ?? "-")]));
   await mkdir(artefacts, { recursive: true });
   await writeFile(`${artefacts}conformance.md`, `${lines.join("\n")}\n`);
-  console.log("\nevery test by name: protocol-tests/artefacts/conformance.md");
+  console.log("\nevery line and every test by name: protocol-tests/artefacts/conformance.md");
+}
+
+/** How many lines no test shows, and mistakes in the catalogue. */
+function printCoverage() {
+  const lines = catalogue.flatMap(({ lines }) => lines);
+  const without = lines.filter((line) => !isCovered(line));
+  for (const { id, promise } of without) console.log(`\nno test shows ${id}: ${promise}`);
+  const wrong = mistakes(results);
+  for (const mistake of wrong) console.log(`\n${mistake}`);
+  console.log(`\n${lines.length - without.length} of ${lines.length} lines of the catalogue are covered`);
+  return without.length + wrong.length;
 }
 
 function printCounts() {

@@ -1,29 +1,12 @@
-// The groups of the behaviour catalogue that these tests cover: every test belongs to one, and the report has a row for each.
+// The groups of the catalogue, and two more: every test belongs to one, and the report has a row for each.
 
 import { after, describe, test } from "node:test";
+import { catalogue } from "./catalogue.mjs";
 import { hangUpWebSockets } from "./sessions.mjs";
 import { serversAreWell } from "./target.mjs";
 import { hangUp } from "./wire.mjs";
 
-export const groups = [
-  "Handshake and verification",
-  "CORS and response headers",
-  "Cookies",
-  "Heartbeat, close, disconnect reasons",
-  "Protocol violations",
-  "Messages, ordering, flush",
-  "Upgrade",
-  "Namespaces",
-  "Middleware",
-  "Handshake object",
-  "Events, acks, binary",
-  "Ack timeouts",
-  "Volatile",
-  "Rooms and broadcasting",
-  "Parsers",
-  "Advisories",
-  "Chat",
-];
+export const groups = [...catalogue.map(({ group }) => group), "Advisories", "Chat"];
 
 /** Tests of one group. When they are done, the servers they used must still be alive and must not have panicked. */
 export function group(name, define, options = {}) {

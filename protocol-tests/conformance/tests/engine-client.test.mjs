@@ -21,7 +21,7 @@ function open(t, { url }, options) {
 
 for (const [way, transports] of Object.entries(ways)) {
   group("Messages, ordering, flush", () => {
-    test(`the official client over ${way}: text, multi-byte and binary come back as they were`, async (t) => {
+    test(`the official client over ${way}: text, multi-byte and binary come back as they were [msg.text msg.multi-byte msg.binary]`, async (t) => {
       const socket = open(t, await server(), { transports });
       await event(socket, "open");
       const view = new Uint8Array([0, 1, 2, 3, 4]).subarray(1, 4);
@@ -33,7 +33,7 @@ for (const [way, transports] of Object.entries(ways)) {
       }
     });
 
-    test(`the official client over ${way}: two thousand messages in one go come back in order`, async (t) => {
+    test(`the official client over ${way}: two thousand messages in one go come back in order [msg.order]`, async (t) => {
       const socket = open(t, await server(), { transports });
       const sent = Array.from({ length: 2000 }, (_, i) => (i % 10 === 9 ? Buffer.from(String(i)) : String(i)));
       for (const message of sent) socket.send(message);
@@ -55,7 +55,7 @@ for (const [way, transports] of Object.entries(ways)) {
       assert.equal(socket.readyState, "open");
     });
 
-    test(`the official client over ${way}: closing it is transport close at the server`, async (t) => {
+    test(`the official client over ${way}: closing it is transport close at the server [close.by-client]`, async (t) => {
       const target = await server();
       const observer = await observe(t, target);
       const socket = open(t, target, { transports });
@@ -65,7 +65,7 @@ for (const [way, transports] of Object.entries(ways)) {
       assert.deepEqual(await observer.reasons(id), ["transport close"]);
     });
 
-    test(`the official client over ${way}: a close by the server reaches it, and is forced close there`, async (t) => {
+    test(`the official client over ${way}: a close by the server reaches it, and is forced close there [close.by-server]`, async (t) => {
       const target = await server();
       const observer = await observe(t, target);
       const socket = open(t, target, { transports });
@@ -80,7 +80,7 @@ for (const [way, transports] of Object.entries(ways)) {
 }
 
 group("Upgrade", () => {
-  test("the official client closes as soon as it is open, in the middle of its probe", async (t) => {
+  test("the official client closes as soon as it is open, in the middle of its probe [close.mid-upgrade]", async (t) => {
     const target = await server();
     const observer = await observe(t, target);
     const socket = open(t, target, { transports: ways.upgrade });
@@ -94,7 +94,7 @@ group("Upgrade", () => {
   const SESSIONS = 20;
   const MESSAGES = 1000;
 
-  test(`${SESSIONS} upgrades under traffic both ways lose, repeat and reorder nothing`, async (t) => {
+  test(`${SESSIONS} upgrades under traffic both ways lose, repeat and reorder nothing [upgrade.traffic]`, async (t) => {
     const target = await server();
     await Promise.all(Array.from({ length: SESSIONS }, (_, i) => trafficAcrossUpgrade(t, target, i)));
   });

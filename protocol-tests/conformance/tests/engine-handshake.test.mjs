@@ -32,7 +32,7 @@ function refusedUpgrade(response, code) {
 }
 
 group("Handshake and verification", () => {
-  test("the handshake is one open packet with sid, upgrades, intervals and maxPayload, in this order", async () => {
+  test("the handshake is one open packet with sid, upgrades, intervals and maxPayload, in this order [hs.open hs.id]", async () => {
     const response = await ask(await server(), "GET", `${ENGINE}?EIO=4&transport=polling`);
     assert.equal(response.status, 200);
     assert.match(
@@ -41,20 +41,20 @@ group("Handshake and verification", () => {
     );
   });
 
-  test("the handshake shows the options of the server", async () => {
+  test("the handshake shows the options of the server [hs.open]", async () => {
     const { handshake } = await PollingSession.open(await server({ pingInterval: 1234, pingTimeout: 567, maxPayload: 890 }));
     assert.equal(handshake.pingInterval, 1234);
     assert.equal(handshake.pingTimeout, 567);
     assert.equal(handshake.maxPayload, 890);
   });
 
-  test("no two session ids are alike", async () => {
+  test("no two session ids are alike [hs.id]", async () => {
     const target = await server();
     const all = await Promise.all(Array.from({ length: 50 }, () => PollingSession.open(target)));
     assert.equal(new Set(all.map((session) => session.sid)).size, 50);
   });
 
-  test("a WebSocket from the start gets the same open packet, with no upgrades", async () => {
+  test("a WebSocket from the start gets the same open packet, with no upgrades [hs.upgrades hs.direct]", async () => {
     const session = await WebSocketSession.open(await server());
     assert.match(session.sid, /^[A-Za-z0-9_-]{20}$/);
     assert.deepEqual(session.handshake.upgrades, []);
@@ -62,12 +62,12 @@ group("Handshake and verification", () => {
     await session.leave();
   });
 
-  test("upgrades is empty when the server has no WebSocket", async () => {
+  test("upgrades is empty when the server has no WebSocket [hs.upgrades]", async () => {
     const { handshake } = await PollingSession.open(await server({ transports: ["polling"] }));
     assert.deepEqual(handshake.upgrades, []);
   });
 
-  test("upgrades is empty when upgrades are off", async () => {
+  test("upgrades is empty when upgrades are off [hs.upgrades]", async () => {
     const { handshake } = await PollingSession.open(await server({ allowUpgrades: false }));
     assert.deepEqual(handshake.upgrades, []);
   });
@@ -77,24 +77,24 @@ group("Handshake and verification", () => {
   });
 
   for (const name of ["tobi", "constructor", "__proto__", "", "Polling", "webtransport"]) {
-    test(`the unknown transport "${name}" is refused with code 0`, async () => {
+    test(`the unknown transport "${name}" is refused with code 0 [hs.transport]`, async () => {
       refused(await ask(await server(), "GET", `${ENGINE}?EIO=4&transport=${name}`), 0);
     });
 
-    test(`the unknown transport "${name}" of an upgrade request is refused with code 0`, async () => {
+    test(`the unknown transport "${name}" of an upgrade request is refused with code 0 [hs.transport]`, async () => {
       const { response } = await RawWebSocket.open(await server(), `${ENGINE}?EIO=4&transport=${name}`);
       refusedUpgrade(response, 0);
     });
   }
 
-  test("a request without a transport is refused with code 0", async () => {
+  test("a request without a transport is refused with code 0 [hs.transport]", async () => {
     refused(await ask(await server(), "GET", `${ENGINE}?EIO=4`), 0);
     refused(await ask(await server(), "GET", ENGINE), 0);
   });
 
   for (const sid of ["123", "__proto__", "constructor", "AAAAAAAAAAAAAAAAAAAA", "%00", "%ff%fe", "a".repeat(4000)]) {
     const shown = sid.length > 40 ? `${sid.slice(0, 5)}… of ${sid.length} characters` : sid;
-    test(`the unknown sid ${shown} is refused with code 1`, async () => {
+    test(`the unknown sid ${shown} is refused with code 1 [hs.sid]`, async () => {
       const target = await server();
       refused(await ask(target, "GET", `${ENGINE}?EIO=4&transport=polling&sid=${sid}`), 1);
       refused(await ask(target, "POST", `${ENGINE}?EIO=4&transport=polling&sid=${sid}`, { body: "4a" }), 1);
@@ -104,7 +104,7 @@ group("Handshake and verification", () => {
   }
 
   for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]) {
-    test(`a handshake by ${method} is refused with code 2`, async () => {
+    test(`a handshake by ${method} is refused with code 2 [hs.method]`, async () => {
       refused(await ask(await server(), method, `${ENGINE}?EIO=4&transport=polling`), 2);
     });
   }
@@ -113,18 +113,18 @@ group("Handshake and verification", () => {
     refused(await ask(await server(), "POST", `${ENGINE}?EIO=4&transport=tobi`), 0);
   });
 
-  test("a plain GET that asks for a WebSocket is refused with code 3", async () => {
+  test("a plain GET that asks for a WebSocket is refused with code 3 [hs.mismatch]", async () => {
     refused(await ask(await server(), "GET", `${ENGINE}?EIO=4&transport=websocket`), 3);
   });
 
-  test("a plain GET for a WebSocket of a polling session is refused with code 3, and the session lives on", async () => {
+  test("a plain GET for a WebSocket of a polling session is refused with code 3, and the session lives on [hs.stripped]", async () => {
     const session = await PollingSession.open(await server());
     refused(await ask(session.server, "GET", `${ENGINE}?EIO=4&transport=websocket&sid=${session.sid}`), 3);
     await session.send("4still here");
     assert.equal(await session.next(), "4still here");
   });
 
-  test("polling for the session of a WebSocket is refused with code 3, and the session lives on", async () => {
+  test("polling for the session of a WebSocket is refused with code 3, and the session lives on [hs.mismatch]", async () => {
     const target = await server();
     const session = await WebSocketSession.open(target);
     const url = `${ENGINE}?EIO=4&transport=polling&sid=${session.sid}`;
@@ -143,12 +143,12 @@ group("Handshake and verification", () => {
   });
 
   for (const version of ["EIO=3", "EIO=5", "EIO=", "EIO=four", "EIO=04", "x=y"]) {
-    test(`a handshake with ${version} is refused with code 5`, async () => {
+    test(`a handshake with ${version} is refused with code 5 [hs.version]`, async () => {
       refused(await ask(await server(), "GET", `${ENGINE}?${version}&transport=polling`), 5);
     });
   }
 
-  test("a WebSocket of another protocol version never becomes a session", async () => {
+  test("a WebSocket of another protocol version never becomes a session [hs.version]", async () => {
     const { wire, response } = await RawWebSocket.open(await server(), `${ENGINE}?EIO=3&transport=websocket`);
     // The reference answers 101 first and then writes its refusal into the WebSocket.
     differs({
@@ -198,7 +198,7 @@ group("Handshake and verification", () => {
     assert.equal(await session.next(), "4a");
   });
 
-  test("an origin of bytes that are no ASCII", async () => {
+  test("an origin of bytes that are no ASCII [hs.origin]", async () => {
     const wire = await Wire.open((await server()).port);
     await wire.write(request("GET", `${ENGINE}?EIO=4&transport=polling`, { headers: { origin: "http://\u00e9.example" } }));
     const response = await wire.response();
@@ -237,7 +237,7 @@ group("Handshake and verification", () => {
     wire.destroy();
   });
 
-  test("a path that is nobody's goes to the application behind", async () => {
+  test("a path that is nobody's goes to the application behind [http.beside http.wrong-path]", async () => {
     const target = await server();
     for (const path of ["/", "/engine.io", "/socket.io", "/engine", "/other/engine.io/?EIO=4&transport=polling"]) {
       const response = await ask(target, "GET", path);
@@ -259,14 +259,14 @@ group("Handshake and verification", () => {
 });
 
 group("CORS and response headers", () => {
-  test("a poll is plain text in UTF-8 that nobody may store", async () => {
+  test("a poll is plain text in UTF-8 that nobody may store [headers.no-store]", async () => {
     const response = await ask(await server(), "GET", `${ENGINE}?EIO=4&transport=polling`);
     assert.equal(response.headers["content-type"], "text/plain; charset=UTF-8");
     assert.equal(response.headers["cache-control"], "no-store");
     assert.equal(response.headers["content-length"], String(response.bytes.length));
   });
 
-  test("a POST is answered with ok as text/html that nobody may store", async () => {
+  test("a POST is answered with ok as text/html that nobody may store [headers.no-store]", async () => {
     const session = await PollingSession.open(await server());
     const response = await session.post("4a");
     assert.equal(response.status, 200);
@@ -276,7 +276,7 @@ group("CORS and response headers", () => {
     assert.equal(response.headers["cache-control"], "no-store");
   });
 
-  test("no origin is granted anything unless that is configured", async () => {
+  test("no origin is granted anything unless that is configured [cors.off]", async () => {
     const response = await ask(await server(), "GET", `${ENGINE}?EIO=4&transport=polling`, {
       headers: { origin: "http://evil.example" },
     });
@@ -284,7 +284,7 @@ group("CORS and response headers", () => {
     assert.deepEqual(Object.keys(response.headers).filter((name) => name.startsWith("access-control")), []);
   });
 
-  test("no cookie is set unless that is configured", async () => {
+  test("no cookie is set unless that is configured [cookie.off]", async () => {
     const response = await ask(await server(), "GET", `${ENGINE}?EIO=4&transport=polling`);
     assert.equal(response.headers["set-cookie"], undefined);
   });

@@ -44,11 +44,11 @@ group("CORS and response headers", () => {
     "access-control-max-age": "5",
   };
 
-  test("without the option no header of it is sent", async () => {
+  test("without the option no header of it is sent [cors.off]", async () => {
     assert.deepEqual(cors(await ask(await server(), "GET", POLLING, { headers: { origin: "http://a.test" } })), {});
   });
 
-  test("a named origin is granted what is configured, on every kind of response", async () => {
+  test("a named origin is granted what is configured, on every kind of response [cors.grant cors.passed-on]", async () => {
     const target = await server(named);
     const headers = { origin: "http://b.test" };
     const open = await ask(target, "GET", POLLING, { headers });
@@ -59,20 +59,20 @@ group("CORS and response headers", () => {
     for (const response of [open, post, refused, upgrade]) assert.deepEqual(cors(response), granted);
   });
 
-  test("a preflight request is answered with 204 and all that is configured", async () => {
+  test("a preflight request is answered with 204 and all that is configured [cors.preflight]", async () => {
     const response = await ask(await server(named), "OPTIONS", POLLING, { headers: { origin: "http://b.test" } });
     assert.equal(response.status, 204);
     assert.deepEqual(cors(response), { ...granted, ...preflight });
   });
 
-  test("another origin gets no grant", async () => {
+  test("another origin gets no grant [cors.foreign]", async () => {
     const target = await server(named);
     const headers = { origin: "http://evil.test" };
     assert.deepEqual(cors(await ask(target, "GET", POLLING, { headers })), notGranted);
     assert.deepEqual(cors(await ask(target, "OPTIONS", POLLING, { headers })), { ...notGranted, ...preflight });
   });
 
-  test("any origin is a star, and a preflight request gets the headers it asks for", async () => {
+  test("any origin is a star, and a preflight request gets the headers it asks for [cors.passed-on]", async () => {
     const target = await server(any);
     const headers = { origin: "http://a.test", "access-control-request-headers": "x-q" };
     assert.deepEqual(cors(await ask(target, "GET", POLLING, { headers })), { "access-control-allow-origin": "*" });
@@ -84,7 +84,7 @@ group("CORS and response headers", () => {
     });
   });
 
-  test("a foreign page may not open a WebSocket, nor use a session there is", async () => {
+  test("a foreign page may not open a WebSocket, nor use a session there is [cors.foreign]", async () => {
     const target = await server(named);
     const headers = { origin: "http://evil.test" };
     const upgrade = await ask(target, "GET", WEBSOCKET, { headers: { ...headers, ...upgradeHeaders } });
@@ -96,12 +96,12 @@ group("CORS and response headers", () => {
 });
 
 group("Cookies", () => {
-  test("there is none unless it is configured", async () => {
+  test("there is none unless it is configured [cookie.off]", async () => {
     const open = await ask(await server(), "GET", POLLING);
     assert.equal(open.headers["set-cookie"], undefined);
   });
 
-  test("the handshake sets the session's id, with the reference's defaults, and later responses do not", async () => {
+  test("the handshake sets the session's id, with the reference's defaults, and later responses do not [cookie.default]", async () => {
     const target = await server({ cookie: {} });
     const open = await ask(target, "GET", POLLING);
     assert.equal(open.headers["set-cookie"], `io=${sidOf(open)}; Path=/; HttpOnly; SameSite=Lax`);
@@ -109,7 +109,7 @@ group("Cookies", () => {
     assert.equal(post.headers["set-cookie"], undefined);
   });
 
-  test("name, path, HttpOnly and SameSite can be chosen", async () => {
+  test("name, path, HttpOnly and SameSite can be chosen [cookie.name cookie.path cookie.http-only cookie.same-site]", async () => {
     const cookie = { name: "sess", path: "/custom", httpOnly: false, sameSite: "strict" };
     const open = await ask(await server({ cookie }), "GET", POLLING);
     assert.equal(open.headers["set-cookie"], `sess=${sidOf(open)}; Path=/custom; SameSite=Strict`);
@@ -123,7 +123,7 @@ group("Cookies", () => {
 });
 
 group("Handshake and verification", () => {
-  test("a policy refuses with its message", async () => {
+  test("a policy refuses with its message [hs.policy hs.policy-websocket]", async () => {
     const target = await server({ refuse: 'not "now"' });
     const polling = await ask(target, "GET", POLLING);
     assert.equal(polling.status, 403);
@@ -133,7 +133,7 @@ group("Handshake and verification", () => {
     assert.equal(upgrade.body, 'not "now"');
   });
 
-  test("an initial packet comes right after the open packet", async () => {
+  test("an initial packet comes right after the open packet [hs.initial]", async () => {
     const target = await server({ initialPacket: "welcome" });
     const open = await ask(target, "GET", POLLING);
     assert.match(open.body, /^0\{[^}]*\}\x1e4welcome$/);

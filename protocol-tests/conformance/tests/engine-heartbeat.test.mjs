@@ -13,7 +13,7 @@ const options = { pingInterval: INTERVAL, pingTimeout: TIMEOUT };
 
 group("Heartbeat, close, disconnect reasons", () => {
   for (const Carrier of carriers) {
-    timed(`over ${Carrier.transport} the first ping comes when pingInterval has passed since the handshake`, async () => {
+    timed(`over ${Carrier.transport} the first ping comes when pingInterval has passed since the handshake [close.no-ping-early]`, async () => {
       const target = await server(options);
       const start = performance.now();
       const session = await Carrier.open(target);
@@ -22,7 +22,7 @@ group("Heartbeat, close, disconnect reasons", () => {
       await session.leave();
     });
 
-    timed(`over ${Carrier.transport} a session that answers no ping is gone after pingInterval and pingTimeout`, async (t) => {
+    timed(`over ${Carrier.transport} a session that answers no ping is gone after pingInterval and pingTimeout [close.ping-timeout]`, async (t) => {
       const target = await server(options);
       const observer = await observe(t, target);
       const start = performance.now();
@@ -32,7 +32,7 @@ group("Heartbeat, close, disconnect reasons", () => {
       assertPassed(start, INTERVAL + TIMEOUT);
     });
 
-    timed(`over ${Carrier.transport} a pong keeps the session, and the next ping comes pingInterval after it`, async () => {
+    timed(`over ${Carrier.transport} a pong keeps the session, and the next ping comes pingInterval after it [close.no-ping-early]`, async () => {
       const session = await Carrier.open(await server(options));
       for (let i = 0; i < 3; i += 1) {
         assert.equal(await session.next(), "2");
@@ -48,7 +48,7 @@ group("Heartbeat, close, disconnect reasons", () => {
       await session.leave();
     });
 
-    timed(`over ${Carrier.transport} a packet before the ping does not bring the end forward`, async (t) => {
+    timed(`over ${Carrier.transport} a packet before the ping does not bring the end forward [close.post-late]`, async (t) => {
       const target = await server(options);
       const observer = await observe(t, target);
       const start = performance.now();
@@ -59,7 +59,7 @@ group("Heartbeat, close, disconnect reasons", () => {
       assertPassed(start, INTERVAL + TIMEOUT);
     });
 
-    timed(`over ${Carrier.transport} a packet while the pong is awaited gives it pingTimeout more, once`, async (t) => {
+    timed(`over ${Carrier.transport} a packet while the pong is awaited gives it pingTimeout more, once [close.post-late]`, async (t) => {
       const target = await server(options);
       const observer = await observe(t, target);
       const session = await Carrier.open(target);
@@ -74,7 +74,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     });
   }
 
-  timed("a polling session that never polls is gone after pingInterval and pingTimeout as well", async (t) => {
+  timed("a polling session that never polls is gone after pingInterval and pingTimeout as well [close.ping-timeout]", async (t) => {
     const target = await server(options);
     const observer = await observe(t, target);
     const start = performance.now();
@@ -83,14 +83,14 @@ group("Heartbeat, close, disconnect reasons", () => {
     assertPassed(start, INTERVAL + TIMEOUT);
   });
 
-  timed("a poll that is parked when the pong is late is answered with a close packet", async () => {
+  timed("a poll that is parked when the pong is late is answered with a close packet [close.ping-timeout]", async () => {
     const session = await PollingSession.open(await server(options));
     assert.equal(await session.next(), "2");
     const response = await session.poll();
     assert.equal(`${response.status} ${response.body}`, "200 1");
   });
 
-  timed("a WebSocket whose pong is late is closed", async () => {
+  timed("a WebSocket whose pong is late is closed [close.ping-timeout]", async () => {
     const session = await WebSocketSession.open(await server(options));
     assert.deepEqual(await session.ended(), ["2"]);
   });
@@ -106,7 +106,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     await session.send("1");
   });
 
-  timed("after an upgrade the pings come over the WebSocket, and silence ends the session", async (t) => {
+  timed("after an upgrade the pings come over the WebSocket, and silence ends the session [close.ping-timeout]", async (t) => {
     const target = await server(options);
     const observer = await observe(t, target);
     const start = performance.now();
@@ -129,7 +129,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     await upgraded.leave();
   });
 
-  timed("pings get through among many messages", async () => {
+  timed("pings get through among many messages [msg.ping-behind]", async () => {
     const session = await WebSocketSession.open(await server(options));
     await session.send("4!drip 700");
     let pings = 0;
@@ -147,7 +147,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     await session.leave();
   });
 
-  timed("a poll that is cut after the ping was sent into it ends the session once", async (t) => {
+  timed("a poll that is cut after the ping was sent into it ends the session once [close.dead-poll]", async (t) => {
     const target = await server(options);
     const observer = await observe(t, target);
     const session = await PollingSession.open(target);

@@ -22,11 +22,11 @@ async function echoes(session, text = "still here") {
 }
 
 group("Messages, ordering, flush", () => {
-  test("a text message comes back in a poll", async () => {
+  test("a text message comes back in a poll [msg.text]", async () => {
     await echoes(await PollingSession.open(await server()), "hello");
   });
 
-  test("characters of every width come back unharmed", async () => {
+  test("characters of every width come back unharmed [msg.multi-byte]", async () => {
     await echoes(await PollingSession.open(await server()), "aé€😀\u0000\u2028 ½");
   });
 
@@ -44,14 +44,14 @@ group("Messages, ordering, flush", () => {
     assert.equal(response.body, "4a\x1e4b\x1e4c");
   });
 
-  test("a thousand packets in one body come back in order", async () => {
+  test("a thousand packets in one body come back in order [msg.order]", async () => {
     const session = await PollingSession.open(await server());
     const packets = Array.from({ length: 1000 }, (_, i) => `4${i}`);
     await session.send(...packets);
     for (const packet of packets) assert.equal(await session.next(), packet);
   });
 
-  test("binary travels as base64 behind a b", async () => {
+  test("binary travels as base64 behind a b [msg.binary]", async () => {
     const session = await PollingSession.open(await server());
     await session.post("bAQIDBA==");
     assert.equal((await session.poll()).body, "bAQIDBA==");
@@ -78,7 +78,7 @@ group("Messages, ordering, flush", () => {
     assert.equal(await session.next(), "4after");
   });
 
-  test("a body written byte by byte is put together", async () => {
+  test("a body written byte by byte is put together [msg.split]", async () => {
     const session = await PollingSession.open(await server());
     const body = Buffer.from("4é€😀\x1e4second");
     const wire = await Wire.open(session.server.port);
@@ -96,7 +96,7 @@ group("Messages, ordering, flush", () => {
     assert.equal((await wire.response()).status, 200);
   });
 
-  test("a chunked body is put together", async () => {
+  test("a chunked body is put together [msg.chunked]", async () => {
     const session = await PollingSession.open(await server());
     const wire = await Wire.open(session.server.port);
     await wire.write(request("POST", session.url, { headers: { "transfer-encoding": "chunked" } }));
@@ -115,12 +115,12 @@ group("Messages, ordering, flush", () => {
     }
   });
 
-  test("a body of exactly maxPayload bytes is accepted", async () => {
+  test("a body of exactly maxPayload bytes is accepted [msg.limit]", async () => {
     const session = await PollingSession.open(await server({ maxPayload: 100 }));
     await echoes(session, "x".repeat(99));
   });
 
-  test("a body of one byte more is refused with 413, and nothing of it is delivered", async (t) => {
+  test("a body of one byte more is refused with 413, and nothing of it is delivered [msg.over]", async (t) => {
     const session = await PollingSession.open(await server({ maxPayload: 100 }));
     const observer = await observe(t, session.server);
     const response = await session.post(`4${"x".repeat(100)}`);
@@ -134,7 +134,7 @@ group("Messages, ordering, flush", () => {
     await echoes(session);
   });
 
-  test("a chunked body is refused with 413 when it grows over maxPayload", async (t) => {
+  test("a chunked body is refused with 413 when it grows over maxPayload [msg.over]", async (t) => {
     const session = await PollingSession.open(await server({ maxPayload: 100 }));
     const observer = await observe(t, session.server);
     const wire = await Wire.open(session.server.port);
@@ -188,7 +188,7 @@ group("Messages, ordering, flush", () => {
 });
 
 group("Heartbeat, close, disconnect reasons", () => {
-  test("a close packet from the client ends the session with transport close", async (t) => {
+  test("a close packet from the client ends the session with transport close [close.by-client]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
     await session.send("1");
@@ -204,7 +204,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     assert.equal(`${response.status} ${response.body}`, "200 6");
   });
 
-  test("messages before a close packet in the same body are delivered, those after it are not", async (t) => {
+  test("messages before a close packet in the same body are delivered, those after it are not [close.same-body]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
     await session.send("4a", "4b", "1", "4c");
@@ -212,7 +212,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     assert.equal((await observer.status(session.sid)).messages, 2);
   });
 
-  test("a close by the server is a close packet to the parked poll, and the reason forced close", async (t) => {
+  test("a close by the server is a close packet to the parked poll, and the reason forced close [close.by-server]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
     const poll = await parkedPoll(session);
@@ -221,7 +221,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     assert.deepEqual(await observer.reasons(session.sid), ["forced close"]);
   });
 
-  test("a close by the server reaches a client that polls later, after what was queued before", async (t) => {
+  test("a close by the server reaches a client that polls later, after what was queued before [close.flush]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
     await session.send("4a", "4!close");
@@ -259,7 +259,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     assert.equal((await observer.status(session.sid)).messages, 0);
   });
 
-  test("a POST of bytes is refused with 400 and ends the session with transport error", async (t) => {
+  test("a POST of bytes is refused with 400 and ends the session with transport error [close.content-type]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
     assert.equal((await session.post("4a", { "content-type": "application/octet-stream" })).status, 400);
@@ -273,7 +273,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     ["an empty packet after a good one", "4a\x1e"],
     ["an empty packet between good ones", "4a\x1e\x1e4b"],
   ]) {
-    test(`${what} ends the session with parse error`, async (t) => {
+    test(`${what} ends the session with parse error [close.parse-error]`, async (t) => {
       const session = await PollingSession.open(await server());
       const observer = await observe(t, session.server);
       const wire = await Wire.open(session.server.port);
@@ -315,7 +315,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     assert.deepEqual(await observer.reasons(session.sid), ["transport error"]);
   });
 
-  test("a POST cut in the middle ends the session with transport error, and nothing of it is delivered", async (t) => {
+  test("a POST cut in the middle ends the session with transport error, and nothing of it is delivered [close.aborted]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
     const wire = await Wire.open(session.server.port);
@@ -327,7 +327,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     assert.equal((await observer.status(session.sid)).messages, 0);
   });
 
-  test("a connection that closes after each request does not end the session", async () => {
+  test("a connection that closes after each request does not end the session [close.connection-close]", async () => {
     const session = await PollingSession.open(await server());
     for (let i = 0; i < 5; i += 1) {
       assert.equal((await session.post(`4${i}`, { connection: "close" })).body, "ok");

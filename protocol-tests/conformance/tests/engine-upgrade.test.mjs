@@ -51,7 +51,7 @@ async function nothingIsLost(session) {
 }
 
 group("Upgrade", () => {
-  test("probe, answer, upgrade packet: then messages go over the WebSocket, both ways", async () => {
+  test("probe, answer, upgrade packet: then messages go over the WebSocket, both ways [upgrade.probe]", async () => {
     const session = await PollingSession.open(await server());
     const socket = await upgrade(session);
     await socket.send("4hello", Buffer.from([1, 2]));
@@ -60,7 +60,7 @@ group("Upgrade", () => {
     await socket.leave();
   });
 
-  test("a poll that is parked is released with a noop so that the upgrade can go on", async () => {
+  test("a poll that is parked is released with a noop so that the upgrade can go on [upgrade.noop]", async () => {
     const session = await PollingSession.open(await server());
     const poll = await parkedPoll(session);
     const socket = await probe(session);
@@ -71,7 +71,7 @@ group("Upgrade", () => {
     await socket.leave();
   });
 
-  test("a poll that comes after the probe is released with a noop as well", async () => {
+  test("a poll that comes after the probe is released with a noop as well [upgrade.noop]", async () => {
     const session = await PollingSession.open(await server());
     const socket = await probe(session);
     assert.equal((await session.poll()).body, "6");
@@ -90,7 +90,7 @@ group("Upgrade", () => {
     await socket.leave();
   });
 
-  test("messages that wait when the upgrade happens come out of the WebSocket, once and in order", async () => {
+  test("messages that wait when the upgrade happens come out of the WebSocket, once and in order [upgrade.buffered]", async () => {
     const session = await PollingSession.open(await server());
     const socket = await probe(session);
     await session.send("4!burst 500");
@@ -127,7 +127,7 @@ group("Upgrade", () => {
     await socket.leave();
   });
 
-  test("a session that was upgraded has no polling any more: code 3, and it lives on", async () => {
+  test("a session that was upgraded has no polling any more: code 3, and it lives on [hs.mismatch]", async () => {
     const session = await PollingSession.open(await server());
     const socket = await upgrade(session);
     await echoes(socket);
@@ -138,7 +138,7 @@ group("Upgrade", () => {
     await socket.leave();
   });
 
-  test("a session that was upgraded cannot be upgraded again", async () => {
+  test("a session that was upgraded cannot be upgraded again [hs.once]", async () => {
     const session = await PollingSession.open(await server());
     const socket = await upgrade(session);
     await echoes(socket);
@@ -168,7 +168,7 @@ group("Upgrade", () => {
 
   for (const packet of ["2", "2other", "3probe", "4hello", "6", "0", "1", "9", "", Buffer.from([1])]) {
     const shown = typeof packet === "string" ? `"${packet}"` : "bytes";
-    test(`a probe that begins with ${shown} is dropped, and polling goes on`, async (t) => {
+    test(`a probe that begins with ${shown} is dropped, and polling goes on [close.probe-failed]`, async (t) => {
       const session = await PollingSession.open(await server());
       const observer = await observe(t, session.server);
       const socket = await dial(session);
@@ -181,7 +181,7 @@ group("Upgrade", () => {
 
   for (const packet of ["4hello", "3", "9", Buffer.from([1])]) {
     const shown = typeof packet === "string" ? `"${packet}"` : "bytes";
-    test(`an answered probe that goes on with ${shown} is dropped, and polling goes on`, async (t) => {
+    test(`an answered probe that goes on with ${shown} is dropped, and polling goes on [close.probe-failed]`, async (t) => {
       const session = await PollingSession.open(await server());
       const observer = await observe(t, session.server);
       const socket = await probe(session);
@@ -204,7 +204,7 @@ group("Upgrade", () => {
     await nothingIsLost(session);
   });
 
-  test("a probe that vanishes leaves polling as it is", async () => {
+  test("a probe that vanishes leaves polling as it is [close.probe-failed]", async () => {
     const session = await PollingSession.open(await server());
     const socket = await probe(session);
     socket.vanish();
@@ -234,7 +234,7 @@ group("Upgrade", () => {
     }
   });
 
-  timed("an upgrade that is not completed in upgradeTimeout is closed, and polling goes on", async () => {
+  timed("an upgrade that is not completed in upgradeTimeout is closed, and polling goes on [close.probe-late]", async () => {
     const session = await PollingSession.open(await server({ upgradeTimeout: 300 }));
     const start = performance.now();
     const socket = await probe(session);
@@ -243,7 +243,7 @@ group("Upgrade", () => {
     await nothingIsLost(session);
   });
 
-  timed("a probe that says nothing is closed after upgradeTimeout, and polling goes on", async () => {
+  timed("a probe that says nothing is closed after upgradeTimeout, and polling goes on [close.probe-late]", async () => {
     const session = await PollingSession.open(await server({ upgradeTimeout: 300 }));
     const start = performance.now();
     const socket = await dial(session);
@@ -260,7 +260,7 @@ group("Upgrade", () => {
     await socket.leave();
   });
 
-  test("a client that closes over polling during an upgrade ends session and probe, once", async (t) => {
+  test("a client that closes over polling during an upgrade ends session and probe, once [close.probe-with-session close.mid-upgrade]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
     const socket = await probe(session);
@@ -269,7 +269,7 @@ group("Upgrade", () => {
     assert.deepEqual(await observer.reasons(session.sid), ["transport close"]);
   });
 
-  test("a server that closes during an upgrade ends session and probe, once", async (t) => {
+  test("a server that closes during an upgrade ends session and probe, once [close.probe-with-session]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
     const socket = await probe(session);
@@ -279,7 +279,7 @@ group("Upgrade", () => {
     assert.deepEqual(await observer.reasons(session.sid), ["forced close"]);
   });
 
-  timed("a session that dies of silence during an upgrade takes the probe with it, once", async (t) => {
+  timed("a session that dies of silence during an upgrade takes the probe with it, once [close.probe-with-session]", async (t) => {
     const session = await PollingSession.open(await server({ pingInterval: 300, pingTimeout: 200 }));
     const observer = await observe(t, session.server);
     const socket = await probe(session);

@@ -22,7 +22,7 @@ async function echoes(raw, text = "still here") {
 }
 
 group("Messages, ordering, flush", () => {
-  test("text and binary come back as text and binary", async () => {
+  test("text and binary come back as text and binary [msg.text msg.binary]", async () => {
     const session = await WebSocketSession.open(await server());
     await session.send("4hello", Buffer.from([1, 2, 3]), "4aé€😀");
     assert.equal(await session.next(), "4hello");
@@ -48,7 +48,7 @@ group("Messages, ordering, flush", () => {
     await session.leave();
   });
 
-  test("ten thousand messages come back in order", async () => {
+  test("ten thousand messages come back in order [msg.order]", async () => {
     const session = await WebSocketSession.open(await server());
     for (let i = 0; i < 10_000; i += 1) session.send(`4${i}`);
     for (let i = 0; i < 10_000; i += 1) assert.equal(await session.next(), `4${i}`);
@@ -112,7 +112,7 @@ group("Messages, ordering, flush", () => {
     }
   });
 
-  test("a message of exactly maxPayload bytes is accepted", async () => {
+  test("a message of exactly maxPayload bytes is accepted [msg.limit]", async () => {
     const raw = await rawSession(await server({ maxPayload: 100 }));
     await echoes(raw, "x".repeat(99));
     await raw.send({ opcode: opcodes.binary, payload: Buffer.alloc(100) });
@@ -120,7 +120,7 @@ group("Messages, ordering, flush", () => {
   });
 
   for (const [what, opcode] of [["text", opcodes.text], ["binary", opcodes.binary]]) {
-    test(`a ${what} message of one byte more closes with 1009, and nothing of it is delivered`, async (t) => {
+    test(`a ${what} message of one byte more closes with 1009, and nothing of it is delivered [msg.over msg.over-websocket]`, async (t) => {
       const target = await server({ maxPayload: 100 });
       const raw = await rawSession(target);
       const observer = await observe(t, target);
@@ -158,7 +158,7 @@ group("Messages, ordering, flush", () => {
 });
 
 group("Heartbeat, close, disconnect reasons", () => {
-  test("a client that closes its WebSocket ends the session with transport close", async (t) => {
+  test("a client that closes its WebSocket ends the session with transport close [close.by-client]", async (t) => {
     const target = await server();
     const session = await WebSocketSession.open(target);
     const observer = await observe(t, target);
@@ -197,7 +197,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     await raw.wire.end();
   });
 
-  test("a close by the server closes the WebSocket after what was queued, with the reason forced close", async (t) => {
+  test("a close by the server closes the WebSocket after what was queued, with the reason forced close [close.flush close.by-server]", async (t) => {
     const target = await server();
     const session = await WebSocketSession.open(target);
     const observer = await observe(t, target);
@@ -209,7 +209,7 @@ group("Heartbeat, close, disconnect reasons", () => {
   });
 
   for (const [what, packet] of [["an unknown type digit", "9"], ["no type digit", "hello"], ["an empty text", ""]]) {
-    test(`${what} ends the session with parse error`, async (t) => {
+    test(`${what} ends the session with parse error [close.parse-error]`, async (t) => {
       const target = await server();
       const session = await WebSocketSession.open(target);
       const observer = await observe(t, target);

@@ -13,7 +13,7 @@ for (const way of Object.keys(ways)) {
   const over = `over ${way}`;
 
   group("Events, acks, binary", () => {
-    test(`${over}: every JSON value comes back as it was, by event and by acknowledgement`, async (t) => {
+    test(`${over}: every JSON value comes back as it was, by event and by acknowledgement [ev.values ev.null]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       const values = [1, "2", null, true, -1.5, { a: [{ b: null }] }, [], [[1]], "é€😀\u2028", "", {}];
       assert.deepEqual(await call(socket, "echo", ...values), values);
@@ -36,7 +36,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await call(socket, "echo", []), [[]]);
     });
 
-    test(`${over}: bytes come back as bytes, by event and by acknowledgement`, async (t) => {
+    test(`${over}: bytes come back as bytes, by event and by acknowledgement [ev.binary ev.ack-binary]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       const values = [bytes(1, 2, 3), "text", { nested: { deep: [bytes(4)] } }, bytes(), [bytes(5), bytes(6, 7)]];
       assert.deepEqual(await call(socket, "echo", ...values), values);
@@ -45,7 +45,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await answer, values);
     });
 
-    test(`${over}: a typed array sends the range it views`, async (t) => {
+    test(`${over}: a typed array sends the range it views [msg.view]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       const view = new Uint8Array([9, 1, 2, 9]).subarray(1, 3);
       assert.deepEqual(await call(socket, "echo", view), [bytes(1, 2)]);
@@ -57,7 +57,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await call(socket, "echo", value), [value]);
     });
 
-    test(`${over}: an acknowledgement is sent once, however often the handler answers`, async (t) => {
+    test(`${over}: an acknowledgement is sent once, however often the handler answers [ev.ack]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       let answers = 0;
       await new Promise((resolve) => {
@@ -70,7 +70,7 @@ for (const way of Object.keys(ways)) {
       assert.equal(answers, 1);
     });
 
-    test(`${over}: a megabyte of JSON and a megabyte of bytes come back whole`, async (t) => {
+    test(`${over}: a megabyte of JSON and a megabyte of bytes come back whole [ev.large]`, async (t) => {
       const socket = await connected(t, await server({ maxPayload: 5_000_000 }), { way });
       const text = "é".repeat(500_000);
       const data = Buffer.alloc(1_000_000, 7);
@@ -121,13 +121,13 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(done.sort((a, b) => a - b), numbers);
     });
 
-    test(`${over}: a handler may ask its own client something and wait for the answer`, async (t) => {
+    test(`${over}: a handler may ask its own client something and wait for the answer [ev.ack-server]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       socket.on("question", (a, b, answer) => answer(a * b, "thanks"));
       assert.deepEqual(await call(socket, "ask", "question", [6, 7], 5000), [{ answer: [42, "thanks"] }]);
     });
 
-    test(`${over}: a client may answer with bytes, or with nothing`, async (t) => {
+    test(`${over}: a client may answer with bytes, or with nothing [ev.ack-server ev.ack-binary]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       socket.on("bytes", (answer) => answer({ data: bytes(1, 2) }));
       socket.on("nothing", (answer) => answer());
@@ -156,7 +156,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await call(two, "get"), ["two"]);
     });
 
-    test(`${over}: a server cannot emit an event with a reserved name`, async (t) => {
+    test(`${over}: a server cannot emit an event with a reserved name [nsp.reserved]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       for (const name of ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]) {
         assert.deepEqual(await call(socket, "reserved", name), ["refused"], name);
@@ -166,14 +166,14 @@ for (const way of Object.keys(ways)) {
   });
 
   group("Ack timeouts", () => {
-    timed(`${over}: a client that never answers gives the server an error after the timeout`, async (t) => {
+    timed(`${over}: a client that never answers gives the server an error after the timeout [ack.late]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       const start = performance.now();
       assert.deepEqual(await call(socket, "ask", "nobody listens", [], 200), [{ error: true }]);
       assertPassed(start, 200);
     });
 
-    test(`${over}: an answer that comes too late is ignored`, async (t) => {
+    test(`${over}: an answer that comes too late is ignored [ack.late]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       let late;
       socket.on("question", (answer) => (late = answer));
@@ -182,7 +182,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await call(socket, "echo", "still here"), ["still here"]);
     });
 
-    test(`${over}: a client that waits for an answer with a timeout gets it in time, or an error`, async (t) => {
+    test(`${over}: a client that waits for an answer with a timeout gets it in time, or an error [ack.in-time ack.late]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       assert.equal(await socket.timeout(5000).emitWithAck("echo", 1), 1);
       await assert.rejects(socket.timeout(100).emitWithAck("no such event"), /timed out/);
@@ -190,7 +190,7 @@ for (const way of Object.keys(ways)) {
   });
 
   group("Heartbeat, close, disconnect reasons", () => {
-    test(`${over}: a client that disconnects is client namespace disconnect at the server`, async (t) => {
+    test(`${over}: a client that disconnects is client namespace disconnect at the server [close.leaves]`, async (t) => {
       const target = await server();
       const bystander = await connected(t, target);
       const socket = await connected(t, target, { way });
@@ -199,7 +199,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await left, [["client namespace disconnect"]]);
     });
 
-    test(`${over}: a client whose transport closes is transport close at the server`, async (t) => {
+    test(`${over}: a client whose transport closes is transport close at the server [close.by-client]`, async (t) => {
       const target = await server();
       const bystander = await connected(t, target);
       const socket = await connected(t, target, { way });
@@ -209,7 +209,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await left, [["transport close"]]);
     });
 
-    timed(`${over}: a client that falls silent is ping timeout at the server`, async (t) => {
+    timed(`${over}: a client that falls silent is ping timeout at the server [close.silent]`, async (t) => {
       const target = await server({ pingInterval: 200, pingTimeout: 200 });
       const bystander = await connected(t, target);
       const socket = await connected(t, target, { way });
@@ -222,7 +222,7 @@ for (const way of Object.keys(ways)) {
       await closed;
     });
 
-    test(`${over}: a socket that the server disconnects leaves its connection open`, async (t) => {
+    test(`${over}: a socket that the server disconnects leaves its connection open [close.kicked]`, async (t) => {
       const target = await server();
       const bystander = await connected(t, target);
       const socket = await connected(t, target, { way });
@@ -236,7 +236,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await call(other, "echo", "still here"), ["still here"]);
     });
 
-    test(`${over}: a connection that the server disconnects takes all its sockets with it`, async (t) => {
+    test(`${over}: a connection that the server disconnects takes all its sockets with it [ev.close-all]`, async (t) => {
       const target = await server();
       const bystander = await connected(t, target);
       const socket = await connected(t, target, { way });

@@ -17,7 +17,7 @@ for (const way of Object.keys(ways)) {
   const over = `over ${way}`;
 
   group("Namespaces", () => {
-    test(`${over}: several namespaces share one connection and keep apart`, async (t) => {
+    test(`${over}: several namespaces share one connection and keep apart [nsp.many]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       const other = socket.io.socket("/other");
       await event(other, "connect");
@@ -29,7 +29,7 @@ for (const way of Object.keys(ways)) {
       assert.equal(strays.waiting, 0);
     });
 
-    test(`${over}: an unknown namespace is refused with Invalid namespace, and the others stay`, async (t) => {
+    test(`${over}: an unknown namespace is refused with Invalid namespace, and the others stay [nsp.unknown]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       const unknown = socket.io.socket("/nowhere");
       const [error] = await event(unknown, "connect_error");
@@ -39,14 +39,14 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await call(socket, "echo", 1), [1]);
     });
 
-    test(`${over}: the main namespace is not joined by joining another`, async (t) => {
+    test(`${over}: the main namespace is not joined by joining another [nsp.main]`, async (t) => {
       const target = await server();
       const tag = newTag();
       const other = await connected(t, target, { way, namespace: "/other", auth: { tag } });
       assert.deepEqual(await call(other, "seen", tag), [1]);
     });
 
-    test(`${over}: leaving a namespace and joining it again makes a new socket`, async (t) => {
+    test(`${over}: leaving a namespace and joining it again makes a new socket [nsp.again]`, async (t) => {
       const target = await server();
       const socket = await connected(t, target, { way });
       const other = socket.io.socket("/other");
@@ -60,7 +60,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await call(other, "echo", 1), [1]);
     });
 
-    test(`${over}: when the transport closes, the sockets of all namespaces go`, async (t) => {
+    test(`${over}: when the transport closes, the sockets of all namespaces go [nsp.fan-out]`, async (t) => {
       const target = await server();
       const bystander = await connected(t, target);
       const socket = await connected(t, target, { way });
@@ -73,13 +73,13 @@ for (const way of Object.keys(ways)) {
   });
 
   group("Middleware", () => {
-    test(`${over}: middlewares run in order, also when one waits, and the connection handler comes after them`, async (t) => {
+    test(`${over}: middlewares run in order, also when one waits, and the connection handler comes after them [mw.order mw.before]`, async (t) => {
       const socket = client(t, await server(), { way, namespace: "/guarded", auth: { token: "secret", wait: 50 } });
       assert.deepEqual(await event(socket, "welcome"), [["first", "second"]]);
       assert.deepEqual(await call(socket, "echo", 1), [1]);
     });
 
-    test(`${over}: a refusal becomes connect_error with its message and data, and no connection`, async (t) => {
+    test(`${over}: a refusal becomes connect_error with its message and data, and no connection [mw.refuses]`, async (t) => {
       const target = await server();
       const tag = newTag();
       const socket = client(t, target, { way, namespace: "/guarded", auth: { token: "wrong", tag } });
@@ -107,7 +107,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await call(socket, "echo", 1), [1]);
     });
 
-    test(`${over}: other namespaces work while a middleware waits`, async (t) => {
+    test(`${over}: other namespaces work while a middleware waits [mw.namespace]`, async (t) => {
       const socket = await connected(t, await server(), { way });
       const guarded = socket.io.socket("/guarded", { auth: { token: "secret", wait: 300 } });
       assert.deepEqual(await call(socket, "echo", 1), [1]);
@@ -115,7 +115,7 @@ for (const way of Object.keys(ways)) {
       await event(guarded, "connect");
     });
 
-    test(`${over}: a client that leaves while a middleware waits never connects`, async (t) => {
+    test(`${over}: a client that leaves while a middleware waits never connects [mw.gone]`, async (t) => {
       const target = await server();
       const tag = newTag();
       const bystander = await connected(t, target);
@@ -138,7 +138,7 @@ for (const way of Object.keys(ways)) {
   });
 
   group("Handshake object", () => {
-    test(`${over}: the server has the auth of each namespace as the client sent it`, async (t) => {
+    test(`${over}: the server has the auth of each namespace as the client sent it [hso.auth hso.later]`, async (t) => {
       const auth = { token: "é", nested: { list: [1, null] } };
       const socket = await connected(t, await server(), { way, auth });
       assert.deepEqual(await call(socket, "auth"), [auth]);
@@ -163,7 +163,7 @@ for (const Carrier of carriers) {
   const over = `over ${Carrier.transport}`;
 
   group("Namespaces", () => {
-    test(`${over}: two CONNECTs to one namespace in one go never make two sockets`, async (t) => {
+    test(`${over}: two CONNECTs to one namespace in one go never make two sockets [nsp.once]`, async (t) => {
       const target = await server();
       const tag = newTag();
       const bystander = await connected(t, target);
@@ -218,7 +218,7 @@ for (const Carrier of carriers) {
   });
 
   group("Middleware", () => {
-    test(`${over}: a refusal is a CONNECT_ERROR with message and data`, async () => {
+    test(`${over}: a refusal is a CONNECT_ERROR with message and data [mw.refuses]`, async () => {
       const raw = await PacketClient.open(Carrier, await server());
       await raw.send('0/guarded,{"token":"wrong"}');
       assert.equal(await raw.next(), '4/guarded,{"message":"not authorized","data":{"reason":"bad token"}}');

@@ -30,7 +30,7 @@ for (const Carrier of carriers) {
   const over = `over ${Carrier.transport}`;
 
   group("Parsers", () => {
-    test(`${over}: CONNECT is answered with the socket's id and nothing else`, async () => {
+    test(`${over}: CONNECT is answered with the socket's id and nothing else [parse.types]`, async () => {
       const client = await PacketClient.open(Carrier, await server());
       await client.send("0");
       assert.match(await client.next(), /^0\{"sid":"[A-Za-z0-9_-]{20}"\}$/);
@@ -60,7 +60,7 @@ for (const Carrier of carriers) {
       await client.leave();
     });
 
-    test(`${over}: an acknowledgement carries the id it was asked for`, async () => {
+    test(`${over}: an acknowledgement carries the id it was asked for [parse.types]`, async () => {
       const client = await PacketClient.join(Carrier, await server());
       for (const id of ["0", "1", "456", "4503599627370496", "9007199254740991"]) {
         await client.send(`2${id}["echo",1,"2",{"3":[4]}]`);
@@ -84,7 +84,7 @@ for (const Carrier of carriers) {
       await client.leave();
     });
 
-    test(`${over}: an event may be named by an integer`, async () => {
+    test(`${over}: an event may be named by an integer [parse.integer]`, async () => {
       const client = await PacketClient.join(Carrier, await server());
       await client.send("2[123]", '2[-5,"x"]');
       await client.echoes();
@@ -100,7 +100,7 @@ for (const Carrier of carriers) {
       await client.leave();
     });
 
-    test(`${over}: null, numbers, nested values and prototype names come back as they were`, async () => {
+    test(`${over}: null, numbers, nested values and prototype names come back as they were [parse.prototypes ev.tampering]`, async () => {
       const client = await PacketClient.join(Carrier, await server());
       const text = '[null,true,-1.5,1e21,"é€😀\\n",[[]],{"a":{"b":null}},{"constructor":1,"toString":{"x":2}}]';
       await client.send(`21["echo",${text.slice(1)}`);
@@ -118,7 +118,7 @@ for (const Carrier of carriers) {
       await client.leave();
     });
 
-    test(`${over}: an acknowledgement with attachments is a packet of type 6`, async () => {
+    test(`${over}: an acknowledgement with attachments is a packet of type 6 [parse.types]`, async () => {
       const client = await PacketClient.join(Carrier, await server());
       await client.send('52-9["echo",{"a":{"_placeholder":true,"num":1}},{"_placeholder":true,"num":0}]', Buffer.from([1]), Buffer.from([2]));
       const answer = await client.next();
@@ -146,7 +146,7 @@ for (const Carrier of carriers) {
       await client.leave();
     });
 
-    test(`${over}: eleven attachments are one too many`, async (t) => {
+    test(`${over}: eleven attachments are one too many [parse.limit]`, async (t) => {
       await closes(t, Carrier, ['511-["echo"]']);
     });
 
@@ -173,7 +173,7 @@ for (const Carrier of carriers) {
       ["a huge count of attachments", '599999999999999999999-["echo"]'],
       ["an empty packet", ""],
     ]) {
-      test(`${over}: ${what} closes the session`, (t) => closes(t, Carrier, [packet]));
+      test(`${over}: ${what} closes the session [parse.malformed]`, (t) => closes(t, Carrier, [packet]));
     }
 
     for (const name of ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]) {
@@ -187,7 +187,7 @@ for (const Carrier of carriers) {
       ["one past the end", "1"],
       ["absent", "null"],
     ]) {
-      test(`${over}: a placeholder whose num is ${what} closes the session`, async (t) => {
+      test(`${over}: a placeholder whose num is ${what} closes the session [parse.num]`, async (t) => {
         await closes(t, Carrier, [`51-["echo",{"_placeholder":true,"num":${num}}]`, Buffer.from([1])]);
       });
     }
@@ -227,7 +227,7 @@ for (const Carrier of carriers) {
   });
 
   group("Protocol violations", () => {
-    test(`${over}: an EVENT before any CONNECT closes the session`, async () => {
+    test(`${over}: an EVENT before any CONNECT closes the session [violation.no-connect]`, async () => {
       const client = await PacketClient.open(Carrier, await server());
       await client.send('2["echo"]').catch(() => {});
       assert.deepEqual(await client.ended(), []);
@@ -245,7 +245,7 @@ for (const Carrier of carriers) {
       }
     });
 
-    test(`${over}: a second CONNECT to the same namespace closes the session`, async (t) => {
+    test(`${over}: a second CONNECT to the same namespace closes the session [violation.second-connect]`, async (t) => {
       await closes(t, Carrier, ["0"], { reason: FORCED });
     });
 
@@ -267,7 +267,7 @@ for (const Carrier of carriers) {
       }
     });
 
-    test(`${over}: an undecodable packet ends the session, not the server`, async (t) => {
+    test(`${over}: an undecodable packet ends the session, not the server [violation.undecodable]`, async (t) => {
       const target = await server();
       const bystander = await connected(t, target);
       for (const packet of ["2[", "2[[[[[[", "\u0000", "4", "9/,[]", '2/other,["echo"', "0{", "3"]) {
@@ -278,7 +278,7 @@ for (const Carrier of carriers) {
       assert.deepEqual(await call(bystander, "echo", "still here"), ["still here"]);
     });
 
-    test(`${over}: an event after DISCONNECT is not handled, and the session is closed`, async (t) => {
+    test(`${over}: an event after DISCONNECT is not handled, and the session is closed [ev.after-leave]`, async (t) => {
       const target = await server();
       const bystander = await connected(t, target);
       const client = await PacketClient.join(Carrier, target);
@@ -303,7 +303,7 @@ for (const Carrier of carriers) {
       await client.leave();
     });
 
-    test(`${over}: a session that only tried an unknown namespace is closed after connectTimeout`, async () => {
+    test(`${over}: a session that only tried an unknown namespace is closed after connectTimeout [nsp.idle]`, async () => {
       const client = await PacketClient.open(Carrier, await server({ connectTimeout: 300 }));
       await client.send("0/nowhere,");
       assert.equal(await client.next(), '4/nowhere,{"message":"Invalid namespace"}');

@@ -37,7 +37,7 @@ for (const way of Object.keys(ways)) {
   const over = `over ${way}`;
 
   group("Rooms and broadcasting", () => {
-    test(`${over}: joining several rooms at once, leaving one, and the rooms of a socket`, async (t) => {
+    test(`${over}: joining several rooms at once, leaving one, and the rooms of a socket [room.join]`, async (t) => {
       const [a] = await crowd(t, 1, { way });
       assert.deepEqual(await call(a, "rooms"), [[a.id]]);
       await call(a, "join", ["x", "y"]);
@@ -57,7 +57,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await received(a, b, c), [[1], [1], []]);
     });
 
-    test(`${over}: a broadcast from a socket leaves that socket out`, async (t) => {
+    test(`${over}: a broadcast from a socket leaves that socket out [room.sender]`, async (t) => {
       const [a, b, c] = await crowd(t, 3, { way });
       const room = fresh("room");
       for (const one of [a, b, c]) await call(one, "join", [room]);
@@ -65,7 +65,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await received(a, b, c), [[], [1], [1]]);
     });
 
-    test(`${over}: somebody in several of the rooms gets a broadcast once`, async (t) => {
+    test(`${over}: somebody in several of the rooms gets a broadcast once [room.union]`, async (t) => {
       const [a, b, c] = await crowd(t, 3, { way });
       const [x, y] = [fresh("x"), fresh("y")];
       await call(a, "join", [x, y]);
@@ -74,7 +74,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await received(a, b, c), [[1], [1], []]);
     });
 
-    test(`${over}: except leaves out rooms and single sockets`, async (t) => {
+    test(`${over}: except leaves out rooms and single sockets [room.except]`, async (t) => {
       const [a, b, c, d] = await crowd(t, 4, { way });
       const [all, muted] = [fresh("all"), fresh("muted")];
       for (const one of [a, b, c, d]) await call(one, "join", [all]);
@@ -112,7 +112,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await received(a, other), [[], [1]]);
     });
 
-    test(`${over}: somebody who left is in no room any more`, async (t) => {
+    test(`${over}: somebody who left is in no room any more [room.forgotten]`, async (t) => {
       const [a, b] = await crowd(t, 2, { way });
       const room = fresh("room");
       await call(b, "join", [room]);
@@ -124,7 +124,7 @@ for (const way of Object.keys(ways)) {
       ]);
     });
 
-    test(`${over}: bytes are broadcast as bytes, to each its own`, async (t) => {
+    test(`${over}: bytes are broadcast as bytes, to each its own [room.binary]`, async (t) => {
       const [a, b, c] = await crowd(t, 3, { way });
       const room = fresh("room");
       await call(a, "join", [room]);
@@ -164,7 +164,7 @@ for (const way of Object.keys(ways)) {
   });
 
   group("Ack timeouts", () => {
-    test(`${over}: a broadcast that asks collects an answer of everybody`, async (t) => {
+    test(`${over}: a broadcast that asks collects an answer of everybody [ack.all]`, async (t) => {
       const clients = await crowd(t, 4, { way });
       const room = fresh("room");
       for (const [i, one] of clients.entries()) {
@@ -176,7 +176,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(answers.sort((x, y) => x - y), [10, 20, 30]);
     });
 
-    timed(`${over}: a broadcast that is not answered by all is an error with the answers that came`, async (t) => {
+    timed(`${over}: a broadcast that is not answered by all is an error with the answers that came [ack.partial]`, async (t) => {
       const [a, b, c] = await crowd(t, 3, { way });
       const room = fresh("room");
       for (const one of [a, b, c]) await call(one, "join", [room]);
@@ -189,7 +189,7 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(answers, ["b"]);
     });
 
-    test(`${over}: a broadcast that asks nobody has no answers and no error, at once`, async (t) => {
+    test(`${over}: a broadcast that asks nobody has no answers and no error, at once [ack.nobody]`, async (t) => {
       const [a] = await crowd(t, 1, { way });
       const start = performance.now();
       assert.deepEqual(await call(a, "ask all", { from: "namespace", to: [fresh("empty")], timeout: 3000 }, "question", []), [
@@ -201,7 +201,7 @@ for (const way of Object.keys(ways)) {
 }
 
 group("Rooms and broadcasting", () => {
-  test("a broadcast without rooms reaches the whole namespace, on whatever transport", async (t) => {
+  test("a broadcast without rooms reaches the whole namespace, on whatever transport [room.all nsp.many-sockets]", async (t) => {
     const target = await server({ pingInterval: 25002 });
     const clients = [];
     for (const way of Object.keys(ways)) clients.push(await connected(t, target, { way }));
@@ -214,7 +214,7 @@ group("Rooms and broadcasting", () => {
 });
 
 group("Volatile", () => {
-  test("over polling nothing volatile waits for the next poll: it is dropped, and what is not volatile arrives", async () => {
+  test("over polling nothing volatile waits for the next poll: it is dropped, and what is not volatile arrives [vol.polling vol.regular]", async () => {
     const raw = await PacketClient.join(PollingSession, await server());
     await raw.send('2["volatile burst",5]');
     // No poll is parked while the handler runs.
@@ -222,7 +222,7 @@ group("Volatile", () => {
     await raw.leave();
   });
 
-  test("over polling a parked poll takes the first volatile event, and the repeated ones are lost", async () => {
+  test("over polling a parked poll takes the first volatile event, and the repeated ones are lost [vol.polling]", async () => {
     const raw = await PacketClient.join(PollingSession, await server());
     const next = raw.next();
     await settle();
@@ -232,7 +232,7 @@ group("Volatile", () => {
     await raw.leave();
   });
 
-  test("over WebSocket the first volatile event wins, and what is not volatile arrives", async () => {
+  test("over WebSocket the first volatile event wins, and what is not volatile arrives [vol.websocket vol.regular]", async () => {
     const raw = await PacketClient.join(WebSocketSession, await server());
     await raw.send('2["volatile burst",5]');
     assert.equal(await raw.next(), '2["tick",0]');
@@ -248,7 +248,7 @@ group("Volatile", () => {
     }
   });
 
-  test("a volatile broadcast is dropped for those who are not polling, and arrives at those who can take it", async (t) => {
+  test("a volatile broadcast is dropped for those who are not polling, and arrives at those who can take it [vol.broadcast]", async (t) => {
     const target = await server();
     const room = fresh("room");
     const away = await PacketClient.join(PollingSession, target);
@@ -263,7 +263,7 @@ group("Volatile", () => {
     await away.leave();
   });
 
-  test("volatile bytes are dropped or arrive whole", async (t) => {
+  test("volatile bytes are dropped or arrive whole [vol.binary]", async (t) => {
     const target = await server();
     const away = await PacketClient.join(PollingSession, target);
     const [a] = await crowd(t, 1, { way: "websocket" });

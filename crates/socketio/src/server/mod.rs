@@ -15,6 +15,7 @@ mod flow;
 mod handler;
 mod handshake;
 mod listeners;
+mod main_namespace;
 mod namespace;
 mod namespaces;
 mod phase;
@@ -28,11 +29,10 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use engineio::{CloseReason, Message, Sid, server::Engine};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use tokio::{
     net::{TcpListener, ToSocketAddrs},
     runtime::Handle,
@@ -57,10 +57,7 @@ use self::{
     handshake::HandshakeRequest,
     namespaces::{Namespaces, Predicate},
 };
-use crate::{
-    error::{DisconnectReason, EmitError},
-    packet::Limits,
-};
+use crate::{error::DisconnectReason, packet::Limits};
 
 /// A Socket.IO server. Cheap to clone; a clone is the same server.
 ///
@@ -164,72 +161,16 @@ impl Server {
         self.engine.handler().namespaces.add_parent(predicate)
     }
 
+    /// The namespaces there are now, in no particular order: those made by [`of`](Self::of), and those that clients have
+    /// brought about.
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.engine.handler().namespaces.all()
+    }
+
     /// Calls `hook` with each namespace that is made from now on, whether by [`of`](Self::of) or by a client.
     pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) -> &Self {
         self.engine.handler().namespaces.add_hook(Arc::new(hook));
         self
-    }
-
-    /// Emits an event to everybody; see [`Broadcast::emit`].
-    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
-        self.main.emit(event, args)
-    }
-
-    /// Emits the event `message`; see [`emit`](Self::emit).
-    pub fn send(&self, args: impl Serialize) -> Result<(), EmitError> {
-        self.emit("message", args)
-    }
-
-    /// Emits an event to everybody, and waits for all answers; see [`Broadcast::emit_with_ack`].
-    pub fn emit_with_ack<T>(&self, event: &str, args: impl Serialize) -> Answers<T>
-    where
-        T: DeserializeOwned + Send + 'static,
-    {
-        self.main.emit_with_ack(event, args)
-    }
-
-    /// A broadcast to rooms.
-    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
-        self.main.to(rooms)
-    }
-
-    /// The same as [`to`](Self::to).
-    pub fn in_(&self, rooms: impl IntoRooms) -> Broadcast {
-        self.main.in_(rooms)
-    }
-
-    /// A broadcast to everybody who is not in these rooms.
-    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
-        self.main.except(rooms)
-    }
-
-    /// A broadcast that is dropped for each recipient that cannot take it right now.
-    pub fn volatile(&self) -> Broadcast {
-        self.main.volatile()
-    }
-
-    /// A broadcast to sockets of this node only.
-    pub fn local(&self) -> Broadcast {
-        self.main.local()
-    }
-
-    /// A broadcast that waits so long for answers.
-    pub fn timeout(&self, timeout: Duration) -> Broadcast {
-        self.main.timeout(timeout)
-    }
-
-    /// Emits an event to the other servers of a cluster; see [`Namespace::server_side_emit`].
-    pub fn server_side_emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
-        self.main.server_side_emit(event, args)
-    }
-
-    /// Emits an event to the other servers of a cluster, and waits for their answers; see
-    /// [`Namespace::server_side_emit_with_ack`].
-    pub fn server_side_emit_with_ack<T>(&self, event: &str, args: impl Serialize) -> Answers<T>
-    where
-        T: DeserializeOwned + Send + 'static,
-    {
-        self.main.server_side_emit_with_ack(event, args)
     }
 
     /// The server as a hyper and tower service: for axum's `route_service`, or for hyper's `serve_connection`, there

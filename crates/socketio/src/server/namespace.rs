@@ -293,6 +293,11 @@ impl Namespace {
         self.everybody().disconnect_sockets();
     }
 
+    /// Closes the connections of everybody, and so takes them out of their other namespaces too.
+    pub fn close_sockets(&self) {
+        self.everybody().close_sockets();
+    }
+
     /// The sockets and rooms of this process. A parent has none of its own.
     pub fn local_adapter(&self) -> &Arc<LocalAdapter> {
         &self.0.local

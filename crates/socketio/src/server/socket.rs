@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use engineio::{CloseReason, PushError, Transport};
+use engineio::{CloseReason, PushError, Sid, Transport};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -108,6 +108,17 @@ impl Socket {
     /// The transport that carries the client's messages now.
     pub fn transport(&self) -> Transport {
         self.0.link.transport()
+    }
+
+    /// The id of the session that carries the client's messages: a secret that only the client should know, unlike
+    /// [`id`](Self::id). The sockets of one client have it in common.
+    pub fn sid(&self) -> Sid {
+        self.0.link.sid()
+    }
+
+    /// All sockets of this client, one in each namespace that it is in: `client.sockets` of the reference.
+    pub fn of_same_client(&self) -> Vec<Self> {
+        self.0.link.data().sockets()
     }
 
     /// Emits an event to the client.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use socketio::{Config, Event, Server, Socket};
+use socketio::{Config, ConnectError, Event, Server, Socket};
 
 use crate::client::{Client, notes};
 
@@ -217,4 +217,58 @@ async fn handlers_registered_later_are_for_later_sockets() {
     late.ask(r#"420["late"]"#, "430[]").await;
     early.send(r#"420["late"]"#).await;
     early.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sockets_of_one_client_know_each_other() {
+    let io = Server::new();
+    let admin = io.of("/admin");
+    let (mut client, id) = Client::connect_as(&io).await;
+    let in_admin = client.join("/admin").await;
+    let _other = Client::connect(&io).await;
+    let socket = io.of("/").socket(&id).unwrap();
+    let both = socket.of_same_client();
+    let ids: Vec<_> = both.iter().map(Socket::id).collect();
+    assert_eq!(ids, [&*id, &*in_admin]);
+    assert_eq!(socket.sid(), admin.socket(&in_admin).unwrap().sid());
+    assert_ne!(socket.sid().as_str(), id);
+    let mut names: Vec<_> = io
+        .namespaces()
+        .iter()
+        .map(|ns| ns.name().to_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["/", "/admin"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_speaks_for_its_main_namespace() {
+    let (note, mut notes) = notes();
+    let io = Server::new();
+    let [here, going, gone] = [(); 3].map(|()| note.clone());
+    io.middleware(async |socket: Socket, ()| {
+        socket
+            .join("checked")
+            .map_err(|_| ConnectError::new("full"))
+    })
+    .on("hello", async |ev: Event, ()| ev.ack(("hi",)));
+    io.on_connect(async move |_: Socket| here.add("here"));
+    io.on_disconnecting(async move |socket: Socket, _| going.add(socket.rooms().len()));
+    io.on_disconnect(async move |_: Socket, why| gone.add(why));
+    let mut client = Client::connect(&io).await;
+    notes.expect("here").await;
+    client.ask(r#"421["hello"]"#, r#"431["hi"]"#).await;
+    io.sockets_join(["a", "b"]);
+    io.sockets_leave("a");
+    let found = io.fetch_sockets().await.unwrap();
+    assert_eq!(found[0].rooms()[1..], ["checked", "b"]);
+    assert_eq!(io.sockets().len(), 1);
+    io.disconnect_sockets();
+    client.expect("41").await;
+    notes.expect("3").await;
+    notes.expect("server namespace disconnect").await;
+    client.join("/").await;
+    io.close_sockets();
+    client.expect("41").await;
+    client.closed().await;
 }

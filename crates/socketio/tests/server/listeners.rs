@@ -37,6 +37,8 @@ async fn a_sockets_handlers_come_after_the_namespaces_and_are_its_own() {
     other.quiet().await;
     notes.none();
     assert_eq!(socket.event_names(), ["x"]);
+    assert_eq!(socket.listeners_of("x").len(), 1);
+    assert_eq!(socket.listeners_of("y"), []);
     assert!(first.event_names().is_empty());
 }
 
@@ -100,7 +102,8 @@ async fn handlers_of_every_event_come_first_and_see_all_arguments() {
     let listener = socket.on_any(async move |ev: Event, args: Args| {
         any.add(format!("{} {}", ev.name(), args.json()));
     });
-    socket.prepend_any(async move |_: Event, ()| first.add("prepended"));
+    let prepended = socket.prepend_any(async move |_: Event, ()| first.add("prepended"));
+    assert_eq!(socket.listeners_any(), [prepended, listener]);
     client.send(r#"42["x",1,{"a":2}]"#).await;
     for expected in ["prepended", r#"x [1,{"a":2}]"#, "namespace"] {
         notes.expect(expected).await;
@@ -110,6 +113,7 @@ async fn handlers_of_every_event_come_first_and_see_all_arguments() {
         notes.expect(expected).await;
     }
     socket.off_any(listener);
+    assert_eq!(socket.listeners_any(), [prepended]);
     client.send(r#"42["unknown"]"#).await;
     notes.expect("prepended").await;
     socket.off_any(None);
@@ -242,7 +246,9 @@ async fn handlers_of_every_outgoing_event_see_emits_and_broadcasts() {
     notes.expect("vote []").await;
     socket.broadcast().emit("not to me", ()).unwrap();
     notes.none();
+    assert_eq!(socket.listeners_any_outgoing().pop(), Some(listener));
     socket.off_any_outgoing(listener);
+    assert_eq!(socket.listeners_any_outgoing().len(), 1);
     socket.emit("two", ()).unwrap();
     notes.expect("first").await;
     socket.off_any_outgoing(None);

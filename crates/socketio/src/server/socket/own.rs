@@ -70,6 +70,14 @@ impl Socket {
             .map_or_else(Vec::new, Listeners::event_names)
     }
 
+    /// This socket's own handlers of an event, in the order in which they are called.
+    pub fn listeners_of(&self, event: &str) -> Vec<ListenerId> {
+        self.own_ids(|own| {
+            let of_event = own.events.iter().filter(|held| *held.event == *event);
+            of_event.map(|held| held.listener.id).collect()
+        })
+    }
+
     /// Calls `handler` for each event, whatever its name, which is [`Event::name`]. [`Args`](crate::Args) take all
     /// arguments as they came. It is called before any middleware, and so also for what those drop.
     pub fn on_any<T, F, R>(&self, handler: F) -> ListenerId
@@ -100,6 +108,11 @@ impl Socket {
         }
     }
 
+    /// The handlers of all events, in the order in which they are called.
+    pub fn listeners_any(&self) -> Vec<ListenerId> {
+        self.own_ids(|own| own.any.iter().map(|held| held.id).collect())
+    }
+
     /// Calls `handler` with the name and the arguments of each event that is emitted to this socket from now on, be it
     /// to this one alone or by a broadcast of this node. It is called by whoever emits, once the event is queued, and
     /// should not take long. What [`try_emit`](Self::try_emit) sends was encoded before, and is not seen.
@@ -125,6 +138,11 @@ impl Socket {
         if let Some(own) = self.listeners() {
             own.off_any_outgoing(listener.into());
         }
+    }
+
+    /// The handlers of all outgoing events, in the order in which they are called.
+    pub fn listeners_any_outgoing(&self) -> Vec<ListenerId> {
+        self.own_ids(|own| own.outgoing.iter().map(|(id, _)| *id).collect())
     }
 
     /// Asks `middleware` about each event before it is delivered: `socket.use` of the reference.
@@ -185,6 +203,10 @@ impl Socket {
     /// The socket's own handlers, if it has ever had any.
     pub(crate) fn listeners(&self) -> Option<&Listeners> {
         self.0.listeners.get().map(|own| &**own)
+    }
+
+    fn own_ids(&self, look: impl FnOnce(&Table) -> Vec<ListenerId>) -> Vec<ListenerId> {
+        self.listeners().map_or_else(Vec::new, |own| own.read(look))
     }
 
     fn on_event(&self, event: &str, is_once: bool, handler: EventHandler) -> ListenerId {

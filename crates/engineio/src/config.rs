@@ -63,6 +63,8 @@ pub struct Config {
     pub close_timeout: Duration,
     /// How long the sessions may take to send what they have queued when the whole server closes. Default: 10 s.
     pub shutdown_grace: Duration,
+    /// How long a TLS handshake may take, on connections accepted by `serve`. Default: 10 s.
+    pub tls_handshake_timeout: Duration,
     /// How long a request's head may take to arrive, on connections accepted by `serve`. Default: 5 s.
     pub header_read_timeout: Duration,
     /// The bytes of a request's head, on connections accepted by `serve`; at least 8 KiB. Default: 16 KiB.
@@ -118,6 +120,7 @@ impl Default for Config {
             first_poll_timeout: Duration::from_secs(15),
             close_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(10),
+            tls_handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(5),
             max_header_bytes: 16 * 1024,
             body_read_timeout: Duration::from_secs(10),

@@ -6,6 +6,7 @@ mod cors;
 mod hooks;
 mod layer;
 mod link;
+mod listener;
 mod patient;
 mod polling;
 mod refusal;
@@ -13,11 +14,14 @@ mod serve;
 mod service;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(unix)]
+mod unix;
 mod websocket;
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -36,14 +40,21 @@ use crate::{
 };
 
 use self::clock::Clock;
+#[cfg(feature = "rustls")]
+pub use self::tls::{ClientCertificates, Tls, TlsError};
+#[cfg(unix)]
+pub use self::unix::UnixSocket;
 pub use self::{
     hooks::Hooks,
     layer::{Layer, LayerService},
     link::Link,
+    listener::{Listener, Peer, RemoteAddr, Secure},
     refusal::{BadRequest, ConnectionError},
     serve::serve,
     service::{Body, Service},
 };
+#[cfg(feature = "rustls")]
+pub use tokio_rustls::rustls;
 
 /// The application: what is done when a session opens, receives and closes.
 ///
@@ -62,10 +73,6 @@ pub trait Handler: Sized + Send + Sync + 'static {
     /// The session has ended. This is its last call, and comes exactly once.
     fn on_close(&self, link: &Arc<Link<Self>>, reason: CloseReason);
 }
-
-/// The address of the peer, among the extensions of a request that [`serve`] has accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RemoteAddr(pub SocketAddr);
 
 /// An Engine.IO server: its options, its application and its sessions.
 pub struct Engine<H: Handler> {

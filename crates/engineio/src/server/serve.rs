@@ -6,12 +6,17 @@ use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
     sync::watch,
 };
 use tower_layer::Layer as _;
 
-use super::{Engine, Handler, RemoteAddr, patient::Patient, service::plain};
+use super::{
+    Engine, Handler,
+    listener::{Listener, Peer},
+    patient::Patient,
+    service::plain,
+};
 use crate::config::Config;
 
 /// The header fields of one request.
@@ -21,9 +26,9 @@ const MAX_HEADERS: usize = 100;
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 impl<H: Handler> Engine<H> {
-    /// Serves this engine alone on a port: other paths are answered with status 501. Returns after
-    /// [`close`](Self::close), when all connections are gone.
-    pub async fn serve(self: &Arc<Self>, listener: TcpListener) -> io::Result<()> {
+    /// Serves this engine alone on a port, a Unix socket or another [`Listener`]: other paths are answered with status
+    /// 501. Returns after [`close`](Self::close), when all connections are gone.
+    pub async fn serve(self: &Arc<Self>, listener: impl Listener) -> io::Result<()> {
         let not_here = service_fn(|_request: Request<Incoming>| {
             std::future::ready(Ok::<_, Infallible>(plain(
                 StatusCode::NOT_IMPLEMENTED,
@@ -34,10 +39,11 @@ impl<H: Handler> Engine<H> {
             .await
     }
 
-    /// Serves a service on a port, such as this engine's [`layer`](Self::layer) in front of another, with the limits
+    /// Serves a service on a listener, such as this engine's [`layer`](Self::layer) in front of another, with the limits
     /// of this engine. Returns after [`close`](Self::close), when all connections are gone.
-    pub async fn serve_with<S, B>(&self, listener: TcpListener, service: S) -> io::Result<()>
+    pub async fn serve_with<L, S, B>(&self, listener: L, service: S) -> io::Result<()>
     where
+        L: Listener,
         S: hyper::service::Service<Request<Incoming>, Response = Response<B>>
             + Clone
             + Send
@@ -55,19 +61,20 @@ impl<H: Handler> Engine<H> {
 /// Accepts HTTP/1.1 connections for a service until `stop` resolves; then connections end with the request they are
 /// serving, and the call returns when all of them have.
 ///
-/// Each request carries its peer's address as a [`RemoteAddr`] extension. Heads are limited by
+/// Each request carries in its extensions what is known of its [`Peer`]. Heads are limited by
 /// [`Config::max_header_bytes`] and [`Config::header_read_timeout`].
 ///
 /// # Errors
 ///
 /// None at present: that a connection cannot be accepted is logged, and accepting goes on.
-pub async fn serve<S, B>(
-    listener: TcpListener,
+pub async fn serve<L, S, B>(
+    mut listener: L,
     service: S,
     config: &Config,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()>
 where
+    L: Listener,
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -81,6 +88,7 @@ where
         .max_buf_size(config.max_header_bytes.max(8 * 1024))
         .max_headers(MAX_HEADERS);
     let limits = ConnectionLimits {
+        handshake: config.tls_handshake_timeout,
         // A WebSocket has a check of its own, which knows the reason; it is to come first.
         patience: config.write_deadline.saturating_mul(3) / 2,
         grace: config.shutdown_grace,
@@ -94,16 +102,12 @@ where
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, address)) => {
-                let service = WithAddress {
-                    inner: service.clone(),
-                    address: RemoteAddr(address),
-                };
+            Ok(handshake) => {
                 // Owned by this call, which waits for it; it ends with its connection.
                 tokio::spawn(serve_connection(
                     http.clone(),
-                    stream,
-                    service,
+                    handshake,
+                    service.clone(),
                     stopped.clone(),
                     limits,
                 ));
@@ -123,19 +127,23 @@ where
 
 #[derive(Clone, Copy)]
 struct ConnectionLimits {
+    /// How long a connection may take until requests can be read from it.
+    handshake: Duration,
     /// How long a peer may take nothing of what is written to it.
     patience: Duration,
     /// How long a request may go on when serving stops.
     grace: Duration,
 }
 
-async fn serve_connection<S, B>(
+async fn serve_connection<C, T, S, B>(
     http: http1::Builder,
-    stream: TcpStream,
+    handshake: C,
     service: S,
     mut stopped: watch::Receiver<()>,
     limits: ConnectionLimits,
 ) where
+    C: Future<Output = io::Result<(T, Peer)>>,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -143,8 +151,21 @@ async fn serve_connection<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // Small packets in both directions are what this is about.
-    let _unsupported = stream.set_nodelay(true);
+    let handshake = tokio::time::timeout(limits.handshake, handshake);
+    let (stream, peer) = tokio::select! {
+        // A connection without a handshake is served also when the server stops at this moment.
+        biased;
+        result = handshake => match result {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return tracing::debug!(%error, "handshake of a connection failed"),
+            Err(_elapsed) => return tracing::debug!("handshake of a connection took too long"),
+        },
+        _ = stopped.changed() => return,
+    };
+    let service = WithPeer {
+        inner: service,
+        peer,
+    };
     let stream = TokioIo::new(Patient::new(stream, limits.patience));
     let mut connection = std::pin::pin!(http.serve_connection(stream, service).with_upgrades());
     let result = tokio::select! {
@@ -163,13 +184,12 @@ async fn serve_connection<S, B>(
 }
 
 /// Tells the service who is asking.
-#[derive(Clone)]
-struct WithAddress<S> {
+struct WithPeer<S> {
     inner: S,
-    address: RemoteAddr,
+    peer: Peer,
 }
 
-impl<S, B> hyper::service::Service<Request<B>> for WithAddress<S>
+impl<S, B> hyper::service::Service<Request<B>> for WithPeer<S>
 where
     S: hyper::service::Service<Request<B>>,
 {
@@ -178,7 +198,7 @@ where
     type Future = S::Future;
 
     fn call(&self, mut request: Request<B>) -> S::Future {
-        request.extensions_mut().insert(self.address);
+        self.peer.tell(request.extensions_mut());
         self.inner.call(request)
     }
 }

@@ -19,5 +19,9 @@ mod polling;
 mod pressure;
 mod stress;
 mod support;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(unix)]
+mod unix;
 mod upgrade;
 mod websocket;

@@ -218,6 +218,9 @@
 //! # }
 //! ```
 //!
+//! [`Server::serve`] needs no other program. [`Server::serve_unix`] is for a Unix socket, and `serve_tls` for TLS (feature
+//! `rustls`); [`Server::serve_listener`] takes any [`Listener`].
+//!
 //! Whole programs are in the crate's `examples`.
 //!
 //! # What is promised
@@ -273,8 +276,14 @@ pub use self::{
 pub use engineio::{
     Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, HttpCompression, Origins,
     SameSite,
-    server::{BadRequest, ConnectionError, Hooks},
+    server::{BadRequest, ConnectionError, Hooks, Listener, Peer, RemoteAddr, Secure},
 };
+
+#[cfg(all(feature = "server", unix))]
+pub use engineio::server::UnixSocket;
+
+#[cfg(feature = "rustls")]
+pub use engineio::server::{ClientCertificates, Tls, TlsError, rustls};
 
 #[cfg(feature = "server")]
 pub use self::server::{

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, str, sync::Arc, time::SystemTime};
 
-use engineio::server::RemoteAddr;
+use engineio::server::{RemoteAddr, Secure};
 use http::{HeaderName, header, request::Parts};
 use serde::{
     Deserializer,
@@ -122,7 +122,8 @@ impl HandshakeRequest {
             url: if keep { url.into() } else { "".into() },
             headers: headers.into(),
             address: parts.extensions.get::<RemoteAddr>().map(|remote| remote.0),
-            is_secure: parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS),
+            is_secure: parts.extensions.get::<Secure>().is_some()
+                || parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS),
             time,
         }
     }

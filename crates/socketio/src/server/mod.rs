@@ -22,6 +22,10 @@ mod phase;
 mod room_events;
 mod server_side;
 mod socket;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(unix)]
+mod unix;
 
 use std::{
     fmt, io,
@@ -31,7 +35,10 @@ use std::{
     },
 };
 
-use engineio::{CloseReason, Message, Sid, server::Engine};
+use engineio::{
+    CloseReason, Message, Sid,
+    server::{Engine, Listener},
+};
 use serde::de::DeserializeOwned;
 use tokio::{
     net::{TcpListener, ToSocketAddrs},
@@ -189,8 +196,9 @@ impl Server {
         self.serve_listener(TcpListener::bind(address).await?).await
     }
 
-    /// Serves connections of a listener until [`close`](Self::close) is called.
-    pub async fn serve_listener(&self, listener: TcpListener) -> io::Result<()> {
+    /// Serves connections of a listener until [`close`](Self::close) is called: of a TCP port, a Unix socket, or either
+    /// behind `Tls`.
+    pub async fn serve_listener(&self, listener: impl Listener) -> io::Result<()> {
         self.engine.serve(listener).await
     }
 

@@ -61,6 +61,11 @@ impl Client<TcpStream> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Opens a session on a connection.
+    pub async fn on(stream: S) -> Self {
+        Self::handshake(&format!("ws://test{PATH}"), stream).await
+    }
+
     async fn handshake(request: &str, stream: S) -> Self {
         let (socket, _) = client_async(request, stream).await.unwrap();
         let mut client = Self { socket };

@@ -21,3 +21,7 @@ mod races;
 mod rooms;
 mod server_side;
 mod slow;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(unix)]
+mod unix;

@@ -15,6 +15,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
+    dialect::Dialect,
     error::{CloseReason, DecodeError, PushError},
     handshake::Transport,
     outbox::Outbox,
@@ -462,7 +463,7 @@ impl ClientSession {
         }
         self.take_pong(batch);
         self.outbox
-            .take_payload(self.max_payload(), MAX_POST_PACKETS, batch);
+            .take_payload(Dialect::V4, self.max_payload(), MAX_POST_PACKETS, batch);
         if batch.is_empty() {
             if self.state == State::Open {
                 return None;

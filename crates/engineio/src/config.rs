@@ -27,9 +27,12 @@ pub struct Config {
     pub websocket: bool,
     /// Whether a session may change from long-polling to WebSocket. Default: `true`.
     pub allow_upgrades: bool,
+    /// Whether clients of protocol 3 are served too, those of Socket.IO 2 (`allowEIO3`). Default: `false`.
+    pub allow_eio3: bool,
     /// How long after the handshake, or the last pong, a ping is sent. Default: 25 s.
     pub ping_interval: Duration,
-    /// How long a pong may take before the session is closed. Default: 20 s.
+    /// How long a pong may take before the session is closed. Clients of protocol 3 ping by themselves, and are closed
+    /// when both times have passed without a ping. Default: 20 s.
     pub ping_timeout: Duration,
     /// How long an upgrade may take before its WebSocket is dropped and long-polling goes on. Default: 10 s.
     pub upgrade_timeout: Duration,
@@ -104,6 +107,7 @@ impl Default for Config {
             polling: true,
             websocket: true,
             allow_upgrades: true,
+            allow_eio3: false,
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),

@@ -17,6 +17,9 @@ pub enum DecodeError {
     /// A `b` packet whose data is not base64.
     #[error("binary packet is not valid base64")]
     InvalidBase64,
+    /// The length of a packet of protocol 3 that is none, or not that of what follows.
+    #[error("length of a packet is not valid")]
+    InvalidLength,
     /// More packets in one payload than [`Config::max_packets_per_payload`](crate::Config::max_packets_per_payload).
     #[error("too many packets in one payload")]
     TooManyPackets,
@@ -30,7 +33,7 @@ pub enum CloseReason {
     TransportClose,
     /// The client broke the rules of the transport: overlapping requests, a broken frame, an aborted request.
     TransportError,
-    /// The client did not answer a ping in time.
+    /// The client did not answer a ping in time; in protocol 3, did not send one.
     PingTimeout,
     /// The client sent a packet that does not decode.
     ParseError,

@@ -5,7 +5,12 @@
 
 use bytes::Bytes;
 
-use crate::{config::Config, packet::Frame, sid::Sid};
+use crate::{
+    config::Config,
+    dialect::{Dialect, Protocol},
+    packet::Frame,
+    sid::Sid,
+};
 
 /// How packets travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,8 +85,8 @@ impl HandshakeError {
 pub struct Query {
     /// `transport`.
     pub transport: Transport,
-    /// Whether `EIO` is 4, the only version spoken here.
-    pub is_protocol_4: bool,
+    /// What `EIO` and `b64` say. As in the reference anything but 4 is meant for protocol 3, also nothing at all.
+    pub dialect: Dialect,
     /// `sid`, absent in a handshake. One that cannot be ours is reported as unknown, as any other.
     pub sid: Option<Result<Sid, HandshakeError>>,
 }
@@ -90,7 +95,10 @@ impl Query {
     /// Parses a query string in one pass. Of a repeated key the last one counts; unknown keys mean nothing.
     pub fn parse(query: &str, config: &Config) -> Result<Self, HandshakeError> {
         let mut transport = Err(HandshakeError::UnknownTransport);
-        let mut is_protocol_4 = false;
+        let mut dialect = Dialect {
+            protocol: Protocol::V3,
+            base64: false,
+        };
         let mut sid = None;
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
@@ -101,7 +109,9 @@ impl Query {
                         _ => Err(HandshakeError::UnknownTransport),
                     }
                 }
-                "EIO" => is_protocol_4 = value == "4",
+                "EIO" if value == "4" => dialect.protocol = Protocol::V4,
+                "EIO" => dialect.protocol = Protocol::V3,
+                "b64" => dialect.base64 = !value.is_empty(),
                 "sid" if value.is_empty() => sid = None,
                 "sid" => sid = Some(value.parse().map_err(|_| HandshakeError::UnknownSid)),
                 _ => {}
@@ -109,13 +119,13 @@ impl Query {
         }
         Ok(Self {
             transport: transport?,
-            is_protocol_4,
+            dialect,
             sid,
         })
     }
 }
 
-/// The open packet: the session's id, what it may upgrade to, and what the client must know of the heartbeat.
+/// The open packet, alike in both versions of the protocol: the session's id, what it may upgrade to, and what the client must know of the heartbeat.
 pub(crate) fn open_packet(sid: Sid, transport: Transport, config: &Config) -> Frame {
     let upgrades = match transport {
         Transport::Polling if config.allow_upgrades && config.websocket => r#"["websocket"]"#,
@@ -145,7 +155,7 @@ mod tests {
     fn parses_in_any_order_and_the_last_one_counts() {
         let expected = Query {
             transport: Transport::WebSocket,
-            is_protocol_4: true,
+            dialect: Dialect::V4,
             sid: Some(Ok(sid())),
         };
         assert_eq!(
@@ -162,6 +172,22 @@ mod tests {
             parse("E%49O=%34&transport=w%65bsocket&sid=%61bcdefghijklmnopqrst"),
             Ok(expected)
         );
+    }
+
+    #[test]
+    fn anything_but_version_4_is_meant_for_version_3() {
+        let dialect = |query: &str| {
+            let dialect = parse(&format!("transport=polling&{query}"))
+                .unwrap()
+                .dialect;
+            (dialect.protocol, dialect.base64)
+        };
+        for query in ["", "EIO=3", "EIO=", "EIO=04", "EIO=5", "EIO=4&EIO=3"] {
+            assert_eq!(dialect(query), (Protocol::V3, false), "{query}");
+        }
+        assert_eq!(dialect("EIO=3&b64=1"), (Protocol::V3, true));
+        assert_eq!(dialect("EIO=3&b64="), (Protocol::V3, false));
+        assert_eq!(dialect("EIO=4&b64=true"), (Protocol::V4, true));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Engine.IO gives a client and a server one ordered stream of messages, text or binary, each way. It begins with
 //! HTTP long-polling, which passes everywhere, and moves to WebSocket where that is possible; the application sees
-//! one session. Socket.IO is built on it, and so can be anything else.
+//! one session. Socket.IO is built on it, and so can be anything else. Protocol 4 is spoken, and protocol 3 with those
+//! whom [`Config::allow_eio3`] lets in.
 //!
 //! # A server
 //!
@@ -58,15 +59,16 @@
 //! ┌────────────────────────────────────────────────────┐
 //! │ server    Engine  Link  Service  polling websocket │  tokio, hyper, tungstenite
 //! ├────────────────────────────────────────────────────┤
-//! │ session   handshake  payload  packet               │  pure: no clock, no socket, no random source
+//! │ session   handshake  payload  dialect  packet      │  pure: no clock, no socket, no random source
 //! └────────────────────────────────────────────────────┘
 //! ```
 //!
-//! The modules in reading order: [`packet`], [`payload`], [`handshake`], [`session`] and its mirror image
+//! The modules in reading order: [`packet`], [`dialect`], [`payload`], [`handshake`], [`session`] and its mirror image
 //! [`client_session`], [`config`], [`cors`],
 //! [`cookie`], [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone, to which time and bytes are handed.
 #![forbid(unsafe_code)]
 
+pub mod dialect;
 pub mod packet;
 pub mod payload;
 
@@ -89,6 +91,7 @@ pub mod server;
 pub use config::{Config, HttpCompression};
 pub use cookie::{Cookie, CookieError, CookieOptions, SameSite};
 pub use cors::{Cors, CorsError, CorsOptions, Origins};
+pub use dialect::Protocol;
 pub use error::{CloseReason, DecodeError, PushError};
 pub use handshake::Transport;
 pub use packet::{Frame, Message, Packet};

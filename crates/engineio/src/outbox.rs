@@ -2,7 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::{packet::Frame, payload};
+use crate::{
+    dialect::{Dialect, Protocol},
+    packet::Frame,
+    payload,
+};
 
 /// What a packet costs on top of its bytes, so that one bound holds for bytes and packets.
 const OVERHEAD: usize = 64;
@@ -45,14 +49,23 @@ impl Outbox {
     /// least one if there is any.
     pub(crate) fn take_payload(
         &mut self,
+        dialect: Dialect,
         max_bytes: usize,
         max_packets: usize,
         batch: &mut Vec<Frame>,
     ) {
-        // One separator less than packets.
-        let max_bytes = max_bytes.saturating_add(1);
-        let size_of = |frame: &Frame| payload::encoded_len(frame) + 1;
-        self.take_within(max_bytes, max_packets, size_of, batch);
+        match dialect.protocol {
+            Protocol::V4 => {
+                // One separator less than packets.
+                let max_bytes = max_bytes.saturating_add(1);
+                let size_of = |frame: &Frame| payload::encoded_len(frame) + 1;
+                self.take_within(max_bytes, max_packets, size_of, batch);
+            }
+            Protocol::V3 => {
+                let size_of = |frame: &Frame| payload::v3::encoded_len(frame, dialect.base64);
+                self.take_within(max_bytes, max_packets, size_of, batch);
+            }
+        }
     }
 
     fn take_within(

@@ -1,7 +1,8 @@
-//! Packets of Engine.IO 4: one incoming `Packet` decoded without copying, one outgoing `Frame` encoded once.
+//! Packets of Engine.IO: one incoming `Packet` decoded without copying, one outgoing `Frame` encoded once.
 //!
 //! See the protocol's section "Packet encoding": a type digit, then the data; binary messages are the bytes
-//! themselves on WebSocket, and `b` plus base64 on long-polling.
+//! themselves on WebSocket, and `b` plus base64 on long-polling. What protocol 3 does otherwise is in
+//! [`dialect`](crate::dialect).
 
 use std::sync::LazyLock;
 
@@ -26,9 +27,10 @@ pub enum Packet {
     Open(Bytes),
     /// `1`, ends the session.
     Close,
-    /// `2`, sent by the client only as the probe of an upgrade, with the data `probe`.
+    /// `2`, in protocol 4 sent by the client only as the probe of an upgrade, with the data `probe`; in protocol 3 its
+    /// heartbeat, too.
     Ping(Bytes),
-    /// `3`, the answer to a ping.
+    /// `3`, the answer to a ping. In protocol 3 it is the server that gives it.
     Pong(Bytes),
     /// `4`, or binary data.
     Message(Message),
@@ -49,22 +51,22 @@ impl Packet {
             Some(b'4') => Ok(Self::Message(Message::Text(text.slice(1..)))),
             Some(b'5') => Ok(Self::Upgrade),
             Some(b'6') => Ok(Self::Noop),
-            Some(b'b') => match BASE64_LENIENT.decode(&text[1..]) {
-                Ok(data) => Ok(Self::Message(Message::Binary(data.into()))),
-                Err(_) => Err(DecodeError::InvalidBase64),
-            },
+            Some(b'b') => {
+                decode_base64(&text[1..]).map(|data| Self::Message(Message::Binary(data)))
+            }
             Some(_) => Err(DecodeError::UnknownType),
             None => Err(DecodeError::Empty),
         }
     }
 }
 
-/// A packet for the client, in the bytes its transport wants. Cloning counts a reference.
+/// A packet for the client, in the bytes that a WebSocket of protocol 4 wants. Cloning counts a reference; for the wires
+/// that want binary data otherwise it is made so when it is transmitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// A text packet, its type digit included; valid UTF-8.
     Text(Bytes),
-    /// A binary message. Long-polling adds `b` and base64.
+    /// A binary message: its data.
     Binary(Bytes),
 }
 
@@ -102,6 +104,14 @@ pub(crate) const PONG: Frame = Frame::Text(Bytes::from_static(b"3"));
 pub(crate) const PONG_PROBE: Frame = Frame::Text(Bytes::from_static(b"3probe"));
 pub(crate) const UPGRADE: Frame = Frame::Text(Bytes::from_static(b"5"));
 pub(crate) const NOOP: Frame = Frame::Text(Bytes::from_static(b"6"));
+
+/// The data of a binary packet that came as text.
+pub(crate) fn decode_base64(text: &[u8]) -> Result<Bytes, DecodeError> {
+    match BASE64_LENIENT.decode(text) {
+        Ok(data) => Ok(data.into()),
+        Err(_) => Err(DecodeError::InvalidBase64),
+    }
+}
 
 /// As the reference decodes: with or without padding, in the standard or the URL-safe alphabet.
 static BASE64_LENIENT: LazyLock<Encoding> = LazyLock::new(|| {

@@ -1,4 +1,7 @@
-//! Payloads of Engine.IO 4: many packets in one long-polling body, separated by the character 0x1e.
+//! Payloads of Engine.IO 4: many packets in one long-polling body, separated by the character 0x1e. Those of Engine.IO 3
+//! are in [`v3`].
+
+pub mod v3;
 
 use bytes::Bytes;
 use data_encoding::BASE64;

@@ -6,10 +6,17 @@ mod transmit;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
 
 use crate::{
     config::Config,
+    dialect::{Dialect, Protocol},
     error::{CloseReason, DecodeError, PushError},
     handshake::{Transport, open_packet},
     outbox::Outbox,
@@ -31,9 +38,12 @@ pub const BATCH_BYTES: usize = 64 * 1024;
 ///       │       timeout, close or any other packet: the probe          │
 ///       │       is dropped and polling simply goes on                  │
 ///       └──────────────────────────► closed ◄──────────────────────────┘
-///         close, late pong, bad packet, overlapping request, overflow:
+///         close, late heartbeat, bad packet, overlapping request, overflow:
 ///         exactly one Closed event
 /// ```
+///
+/// The heartbeat of protocol 4 is a ping of the server, which waits for the pong; in protocol 3 the client pings, and
+/// the server waits for that.
 ///
 /// Data leaves only by `transport`, and `transport` changes in one place: that is all that order across the
 /// upgrade needs.
@@ -43,6 +53,7 @@ pub const BATCH_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Session {
     config: Arc<Config>,
+    dialect: Dialect,
     state: State,
     transport: Transport,
     probe: Probe,
@@ -139,11 +150,20 @@ enum Slot {
 }
 
 impl Session {
-    /// A session after a valid handshake on `transport`. The open packet is the first thing it transmits; on
-    /// long-polling the request of the handshake is parked for it.
-    pub fn new(now: Instant, sid: Sid, transport: Transport, config: Arc<Config>) -> Self {
+    /// A session after a valid handshake on `transport`, in the dialect that it asked for. The open packet is the first
+    /// thing it transmits; on long-polling the request of the handshake is parked for it.
+    pub fn new(
+        now: Instant,
+        sid: Sid,
+        transport: Transport,
+        dialect: Dialect,
+        config: Arc<Config>,
+    ) -> Self {
         let mut timers = TimerTable::default();
-        timers.set(Timer::Ping, now + config.ping_interval);
+        match dialect.protocol {
+            Protocol::V4 => timers.set(Timer::Ping, now + config.ping_interval),
+            Protocol::V3 => timers.set(Timer::Pong, now + heartbeat_timeout(&config, dialect)),
+        }
         if transport == Transport::Polling {
             timers.set(Timer::FirstPoll, now + config.first_poll_timeout);
         }
@@ -157,6 +177,7 @@ impl Session {
         }
         Self {
             config,
+            dialect,
             state: State::Open,
             transport,
             probe: Probe::None,
@@ -281,15 +302,18 @@ impl Session {
                 Timer::Ping => {
                     self.outbox.push(packet::PING);
                     self.pong_extended = false;
-                    self.timers.set(Timer::Pong, now + self.config.ping_timeout);
+                    self.await_sign_of_life(now);
                 }
-                // The pong may be among what was not read yet, and that is our doing. Writing shows whether the
-                // client is still there.
+                // The sign of life may be among what was not read yet, and that is our doing. Writing shows whether
+                // the client is still there.
                 Timer::Pong if self.reading_paused > 0 => {
                     if self.outbox.is_empty() {
-                        self.outbox.push(packet::PING);
+                        self.outbox.push(match self.dialect.protocol {
+                            Protocol::V4 => packet::PING,
+                            Protocol::V3 => packet::NOOP,
+                        });
                     }
-                    self.timers.set(Timer::Pong, now + self.config.ping_timeout);
+                    self.await_sign_of_life(now);
                 }
                 Timer::Pong => self.end(CloseReason::PingTimeout),
                 Timer::Upgrade => self.drop_probe(),
@@ -380,13 +404,13 @@ impl Session {
         self.reading_paused += 1;
     }
 
-    /// Takes one pause back. With the last one, a pong that is due gets its full time: it may be among what was not
-    /// read.
+    /// Takes one pause back. With the last one, a sign of life that is due gets its full time: it may be among what was
+    /// not read.
     pub fn resume_reading(&mut self, now: Instant) {
         let was_paused = self.reading_paused > 0;
         self.reading_paused = self.reading_paused.saturating_sub(1);
         if was_paused && self.reading_paused == 0 && self.timers.is_set(Timer::Pong) {
-            self.timers.set(Timer::Pong, now + self.config.ping_timeout);
+            self.await_sign_of_life(now);
         }
     }
 
@@ -403,6 +427,11 @@ impl Session {
     /// Whether the session has ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed(_))
+    }
+
+    /// The version of the protocol that the client speaks.
+    pub fn protocol(&self) -> Protocol {
+        self.dialect.protocol
     }
 
     /// The transport that carries data now.
@@ -433,15 +462,17 @@ impl Session {
     }
 
     fn receive_on_carrier(&mut self, now: Instant, packet: Packet) {
+        let protocol = self.dialect.protocol;
         // As the reference does: any sign of life prolongs the wait for a pong, once.
         let is_pong = matches!(packet, Packet::Pong(_));
-        if !is_pong && !self.pong_extended && self.timers.is_set(Timer::Pong) {
+        let prolongs = protocol == Protocol::V4 && !is_pong && !self.pong_extended;
+        if prolongs && self.timers.is_set(Timer::Pong) {
             self.pong_extended = true;
-            self.timers.set(Timer::Pong, now + self.config.ping_timeout);
+            self.await_sign_of_life(now);
         }
-        match packet {
-            Packet::Message(message) => self.events.push_back(Event::Message(message)),
-            Packet::Pong(_) => {
+        match (packet, protocol) {
+            (Packet::Message(message), _) => self.events.push_back(Event::Message(message)),
+            (Packet::Pong(_), Protocol::V4) => {
                 // A pong nobody asked for changes nothing.
                 if self.timers.is_set(Timer::Pong) {
                     self.timers.stop(Timer::Pong);
@@ -449,11 +480,24 @@ impl Session {
                         .set(Timer::Ping, now + self.config.ping_interval);
                 }
             }
-            // The heartbeat has one direction, from the server.
-            Packet::Ping(_) => self.end(CloseReason::TransportError),
-            Packet::Close => self.end(CloseReason::TransportClose),
-            Packet::Open(_) | Packet::Upgrade | Packet::Noop => {}
+            (Packet::Ping(data), Protocol::V3) => {
+                self.await_sign_of_life(now);
+                // A client that pings and does not take the pongs fills its queue, and ends as any such does.
+                let _closed = self.send(&[pong(data)]);
+            }
+            // The heartbeat has one direction.
+            (Packet::Ping(_), Protocol::V4) | (Packet::Pong(_), Protocol::V3) => {
+                self.end(CloseReason::TransportError);
+            }
+            (Packet::Close, _) => self.end(CloseReason::TransportClose),
+            (Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => {}
         }
+    }
+
+    /// From now on the client has its full time to answer a ping, or in protocol 3 to send one.
+    fn await_sign_of_life(&mut self, now: Instant) {
+        let timeout = heartbeat_timeout(&self.config, self.dialect);
+        self.timers.set(Timer::Pong, now + timeout);
     }
 
     fn receive_on_prober(&mut self, packet: Packet) {
@@ -510,6 +554,22 @@ impl Session {
             self.events.push_back(Event::Closed { reason, dropped });
         }
     }
+}
+
+/// How long a session may go without the sign of life that is due.
+fn heartbeat_timeout(config: &Config, dialect: Dialect) -> Duration {
+    match dialect.protocol {
+        Protocol::V4 => config.ping_timeout,
+        Protocol::V3 => config.ping_interval + config.ping_timeout,
+    }
+}
+
+/// The answer to a ping of protocol 3: the same data.
+fn pong(data: Bytes) -> Frame {
+    if data.is_empty() {
+        return packet::PONG;
+    }
+    Frame::Text([b"3", &data[..]].concat().into())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

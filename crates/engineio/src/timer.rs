@@ -6,7 +6,7 @@ use std::time::Instant;
 pub(crate) enum Timer {
     /// When the next ping is sent.
     Ping,
-    /// When the answer to a ping is overdue.
+    /// When the client's sign of life is overdue: the answer to a ping, or in protocol 3 a ping of its own.
     Pong,
     /// When an upgrade is given up.
     Upgrade,

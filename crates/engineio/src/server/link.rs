@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::{Engine, Handler, lock, now};
 use crate::{
+    dialect::{Dialect, Protocol},
     error::{CloseReason, DecodeError, PushError},
     handshake::Transport,
     packet::{Frame, Packet},
@@ -23,6 +24,7 @@ use crate::{
 /// A session of an [`Engine`]: shared by its transports, the clock and the application.
 pub struct Link<H: Handler> {
     sid: Sid,
+    dialect: Dialect,
     key: u64,
     me: Weak<Self>,
     engine: Arc<Engine<H>>,
@@ -50,11 +52,13 @@ impl<H: Handler> Link<H> {
         engine: Arc<Engine<H>>,
         sid: Sid,
         key: u64,
+        dialect: Dialect,
         data: H::Data,
         session: Session,
     ) -> Arc<Self> {
         let link = Arc::new_cyclic(|me| Self {
             sid,
+            dialect,
             key,
             me: me.clone(),
             engine,
@@ -75,6 +79,16 @@ impl<H: Handler> Link<H> {
     /// The session's id. It is secret: who knows it can speak for the client.
     pub fn sid(&self) -> Sid {
         self.sid
+    }
+
+    /// The version of the protocol that the client speaks.
+    pub fn protocol(&self) -> Protocol {
+        self.dialect.protocol
+    }
+
+    /// What the client has asked for in its handshake; a WebSocket that comes later asks for itself.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// What the application keeps for this session.

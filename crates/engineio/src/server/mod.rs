@@ -32,6 +32,7 @@ use tokio::sync::Notify;
 
 use crate::{
     config::Config,
+    dialect::Dialect,
     error::CloseReason,
     handshake::{HandshakeError, Transport},
     packet::Message,
@@ -245,16 +246,17 @@ impl<H: Handler> Engine<H> {
     fn open_session(
         self: &Arc<Self>,
         transport: Transport,
+        dialect: Dialect,
         request: &http::request::Parts,
     ) -> Result<Arc<Link<H>>, HandshakeError> {
         self.check_capacity()?;
         let mut random = [0; 15];
         getrandom::fill(&mut random).map_err(|_| HandshakeError::BadRequest)?;
         let sid = Sid::from_random(random);
-        let session = Session::new(now(), sid, transport, self.config.clone());
+        let session = Session::new(now(), sid, transport, dialect, self.config.clone());
         let key = self.last_key.fetch_add(1, Ordering::Relaxed);
         let data = self.handler.on_open(sid, request);
-        let link = Link::new(self.clone(), sid, key, data, session);
+        let link = Link::new(self.clone(), sid, key, dialect, data, session);
         self.sessions
             .write()
             .unwrap_or_else(PoisonError::into_inner)

@@ -18,22 +18,28 @@ use super::{
     service::{Body, plain},
 };
 use crate::{
+    dialect::{Dialect, Protocol},
     error::{CloseReason, DecodeError},
     handshake::{HandshakeError, Transport},
-    payload,
+    packet::Packet,
+    payload::{self, v3::Payload},
     session::{RequestRefused, Transmit, Wire},
 };
 
 /// After so many packets of one body, others get their turn.
 const PACKETS_PER_TURN: usize = 128;
 
+/// The type of a binary body, which only protocol 3 has.
+const OCTET_STREAM: &str = "application/octet-stream";
+
 /// The handshake: makes a session and answers with its open packet, and the cookie if there is one.
 pub(super) async fn open<H: Handler, B>(
     engine: &Arc<Engine<H>>,
+    dialect: Dialect,
     request: Request<B>,
 ) -> Result<Response<Body>, HandshakeError> {
     let (parts, _body) = request.into_parts();
-    let link = engine.open_session(Transport::Polling, &parts)?;
+    let link = engine.open_session(Transport::Polling, dialect, &parts)?;
     let cookie = engine.config.cookie.as_ref();
     let cookie = cookie.map(|cookie| cookie.header(link.sid()));
     let mut response = park(link, &parts.headers).await;
@@ -58,7 +64,7 @@ async fn park<H: Handler>(link: Arc<Link<H>>, headers: &HeaderMap) -> Response<B
     let is_old_ie = is_old_ie(headers);
     let compression = link.engine().config().http_compression;
     let encoding = compression.and_then(|_| Encoding::negotiate(headers));
-    let body = LongPoll {
+    let Payload { body, is_binary } = LongPoll {
         link,
         is_answered: false,
     }
@@ -68,7 +74,11 @@ async fn park<H: Handler>(link: Arc<Link<H>>, headers: &HeaderMap) -> Response<B
         Some(encoding) if is_worth_it => encoding.compress(body.clone()).await.zip(Some(encoding)),
         _ => None,
     };
-    let content_type = "text/plain; charset=UTF-8";
+    let content_type = if is_binary {
+        OCTET_STREAM
+    } else {
+        "text/plain; charset=UTF-8"
+    };
     let Some((compressed, encoding)) = compressed else {
         return respond(body, content_type, is_old_ie);
     };
@@ -104,11 +114,9 @@ where
         link: &link,
         is_answered: false,
     };
-    if parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind == "application/octet-stream")
-    {
+    let content_type = parts.headers.get(header::CONTENT_TYPE);
+    let is_binary = content_type.is_some_and(|kind| kind == OCTET_STREAM);
+    if is_binary && link.protocol() == Protocol::V4 {
         return Ok(plain(StatusCode::BAD_REQUEST, ""));
     }
     let config = link.engine().config();
@@ -126,20 +134,13 @@ where
         Ok(Err(BodyError::Aborted)) => return Ok(plain(StatusCode::BAD_REQUEST, "")),
         Err(_elapsed) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "")),
     };
-    // What is paused may be meant for the very first packet.
-    link.reading().await;
-    for (count, packet) in payload::decode(body, config.max_packets_per_payload).enumerate() {
-        if count % PACKETS_PER_TURN == PACKETS_PER_TURN - 1 {
-            tokio::task::yield_now().await;
-        }
-        let has_too_many = matches!(packet, Err(DecodeError::TooManyPackets));
-        let is_paused = link.receive(Wire::Polling, packet);
-        if has_too_many {
-            return Ok(plain(StatusCode::BAD_REQUEST, ""));
-        }
-        if is_paused {
-            link.reading().await;
-        }
+    let most = config.max_packets_per_payload;
+    let delivered = match link.protocol() {
+        Protocol::V4 => deliver(&link, payload::decode(body, most)).await,
+        Protocol::V3 => deliver(&link, payload::v3::decode(body, is_binary, most)).await,
+    };
+    if delivered.is_err() {
+        return Ok(plain(StatusCode::BAD_REQUEST, ""));
     }
     post.answered();
     Ok(respond(
@@ -149,6 +150,32 @@ where
     ))
 }
 
+/// There were more packets in a body than are taken.
+struct TooManyPackets;
+
+/// Hands the packets of a body to the session, one by one.
+async fn deliver<H: Handler>(
+    link: &Arc<Link<H>>,
+    packets: impl Iterator<Item = Result<Packet, DecodeError>>,
+) -> Result<(), TooManyPackets> {
+    // What is paused may be meant for the very first packet.
+    link.reading().await;
+    for (count, packet) in packets.enumerate() {
+        if count % PACKETS_PER_TURN == PACKETS_PER_TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+        let has_too_many = matches!(packet, Err(DecodeError::TooManyPackets));
+        let is_paused = link.receive(Wire::Polling, packet);
+        if has_too_many {
+            return Err(TooManyPackets);
+        }
+        if is_paused {
+            link.reading().await;
+        }
+    }
+    Ok(())
+}
+
 /// A parked GET. If it is dropped before its answer, its connection was lost.
 struct LongPoll<H: Handler> {
     link: Arc<Link<H>>,
@@ -156,15 +183,22 @@ struct LongPoll<H: Handler> {
 }
 
 impl<H: Handler> Future for LongPoll<H> {
-    type Output = Bytes;
+    type Output = Payload;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Bytes> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Payload> {
         let mut batch = Vec::new();
         match self.link.poll_transmit(Wire::Polling, context, &mut batch) {
             Transmit::Idle => Poll::Pending,
             Transmit::Frames | Transmit::Close => {
                 self.is_answered = true;
-                Poll::Ready(payload::encode(&batch))
+                let dialect = self.link.dialect();
+                Poll::Ready(match dialect.protocol {
+                    Protocol::V4 => Payload {
+                        body: payload::encode(&batch),
+                        is_binary: false,
+                    },
+                    Protocol::V3 => payload::v3::encode(&batch, dialect.base64),
+                })
             }
         }
     }

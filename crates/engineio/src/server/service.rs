@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    dialect::Protocol,
     handshake::{HandshakeError, Query, Transport},
 };
 
@@ -191,11 +192,11 @@ where
             if !is_upgrade && !is_on_transport {
                 return Err(BadRequest::TransportMismatch.into());
             }
-            if !query.is_protocol_4 {
+            if query.dialect.protocol != link.protocol() {
                 return Err(BadRequest::ProtocolMismatch.into());
             }
             let response = match (query.transport, request.method()) {
-                (Transport::WebSocket, _) => websocket::probe(&link, request),
+                (Transport::WebSocket, _) => websocket::probe(&link, query.dialect, request),
                 (Transport::Polling, &Method::GET) if !is_upgrade => {
                     polling::receive(link, request.headers()).await
                 }
@@ -216,12 +217,12 @@ where
             }
             engine.check_capacity()?;
             let request = engine.hooks.check(request).await?;
-            if !query.is_protocol_4 {
+            if query.dialect.protocol == Protocol::V3 && !engine.config.allow_eio3 {
                 return Err(HandshakeError::UnsupportedProtocolVersion.into());
             }
             Ok(match query.transport {
-                Transport::WebSocket => websocket::open(engine, request)?,
-                Transport::Polling => polling::open(&engine, request).await?,
+                Transport::WebSocket => websocket::open(engine, query.dialect, request)?,
+                Transport::Polling => polling::open(&engine, query.dialect, request).await?,
             })
         }
     }

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    dialect::Dialect,
     error::CloseReason,
     handshake::{HandshakeError, Transport},
     session::{WebSocketId, Wire},
@@ -44,6 +45,7 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
 /// A handshake by WebSocket: the session is made when the connection has changed over.
 pub(super) fn open<H: Handler, B>(
     engine: Arc<Engine<H>>,
+    dialect: Dialect,
     request: Request<B>,
 ) -> Result<Response<Body>, HandshakeError> {
     if is_other_version(request.headers()) {
@@ -56,9 +58,9 @@ pub(super) fn open<H: Handler, B>(
         let Ok(upgraded) = on_upgrade.await else {
             return;
         };
-        if let Ok(link) = engine.open_session(Transport::WebSocket, &parts) {
+        if let Ok(link) = engine.open_session(Transport::WebSocket, dialect, &parts) {
             let id = link.drive(|session| session.websocket_id());
-            carry(link, id, upgraded, counted).await;
+            carry(link, id, dialect, upgraded, counted).await;
         }
     });
     Ok(response)
@@ -67,6 +69,7 @@ pub(super) fn open<H: Handler, B>(
 /// A WebSocket for a session that is on long-polling.
 pub(super) fn probe<H: Handler, B>(
     link: &Arc<Link<H>>,
+    dialect: Dialect,
     request: Request<B>,
 ) -> Result<Response<Body>, HandshakeError> {
     if is_other_version(request.headers()) {
@@ -81,7 +84,7 @@ pub(super) fn probe<H: Handler, B>(
     // As above.
     tokio::spawn(async move {
         match on_upgrade.await {
-            Ok(upgraded) => carry(link, id, upgraded, counted).await,
+            Ok(upgraded) => carry(link, id, dialect, upgraded, counted).await,
             Err(_) => {
                 link.drive(|session| {
                     session.transport_closed(Wire::WebSocket(id), CloseReason::TransportClose)
@@ -96,13 +99,14 @@ pub(super) fn probe<H: Handler, B>(
 async fn carry<H: Handler>(
     link: Arc<Link<H>>,
     id: WebSocketId,
+    dialect: Dialect,
     upgraded: Upgraded,
     counted: Counted<H>,
 ) {
     let config = websocket_config(link.engine().config());
     let stream = Progress::new(TokioIo::new(upgraded));
     let stream = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    tokio::spawn(Task::new(Driver::new(link, id, stream), counted));
+    tokio::spawn(Task::new(Driver::new(link, id, dialect, stream), counted));
 }
 
 fn websocket_config(config: &Config) -> WebSocketConfig {

@@ -1,6 +1,7 @@
 //! Every transition of the session, one test each, on a clock that only moves when told.
 
 mod upgrade;
+mod v3;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +27,10 @@ impl Bench {
     }
 
     fn new(transport: Transport, config: Config) -> Self {
+        Self::speaking(Dialect::V4, transport, config)
+    }
+
+    fn speaking(dialect: Dialect, transport: Transport, config: Config) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "an arbitrary start; the clock then moves by hand"
@@ -34,7 +39,7 @@ impl Bench {
         let sid = Sid::from_random([7; 15]);
         let mut bench = Self {
             now,
-            session: Session::new(now, sid, transport, Arc::new(config)),
+            session: Session::new(now, sid, transport, dialect, Arc::new(config)),
         };
         let open = match transport {
             Transport::Polling => bench.transmit(Wire::Polling),
@@ -127,7 +132,7 @@ fn an_initial_packet_follows_the_open_packet_at_once() {
     for transport in [Transport::Polling, Transport::WebSocket] {
         let now = Bench::polling().now;
         let sid = Sid::from_random([7; 15]);
-        let session = Session::new(now, sid, transport, Arc::new(config.clone()));
+        let session = Session::new(now, sid, transport, Dialect::V4, Arc::new(config.clone()));
         let mut bench = Bench { now, session };
         let sent = match transport {
             Transport::Polling => bench.transmit(Wire::Polling),

@@ -56,7 +56,8 @@ impl Session {
             return Transmit::Frames;
         }
         let max_bytes = BATCH_BYTES.min(self.config.max_payload);
-        self.outbox.take_payload(max_bytes, usize::MAX, batch);
+        self.outbox
+            .take_payload(self.dialect, max_bytes, usize::MAX, batch);
         match self.state {
             State::Closed(CloseReason::TransportClose) => {
                 batch.push(packet::NOOP);

@@ -24,4 +24,5 @@ mod tls;
 #[cfg(unix)]
 mod unix;
 mod upgrade;
+mod v3;
 mod websocket;

@@ -25,8 +25,9 @@ use tokio_tungstenite::tungstenite::{
 
 use super::Stream;
 use crate::{
+    dialect::Dialect,
     error::CloseReason,
-    packet::{Frame, Message, Packet},
+    packet::Frame,
     server::{Handler, Link},
     session::{Transmit, WebSocketId, Wire},
 };
@@ -46,6 +47,7 @@ thread_local! {
 pub(super) struct Driver<H: Handler> {
     link: Arc<Link<H>>,
     wire: Wire,
+    dialect: Dialect,
     stream: Stream,
     /// What was taken from the session and not by the socket. Empty unless the socket is blocked.
     pending: VecDeque<Frame>,
@@ -76,10 +78,16 @@ pub(super) enum End {
 }
 
 impl<H: Handler> Driver<H> {
-    pub(super) fn new(link: Arc<Link<H>>, id: WebSocketId, stream: Stream) -> Self {
+    pub(super) fn new(
+        link: Arc<Link<H>>,
+        id: WebSocketId,
+        dialect: Dialect,
+        stream: Stream,
+    ) -> Self {
         Self {
             link,
             wire: Wire::WebSocket(id),
+            dialect,
             stream,
             pending: VecDeque::new(),
             is_closing: false,
@@ -122,8 +130,8 @@ impl<H: Handler> Driver<H> {
                 }
             };
             let packet = match message {
-                WsMessage::Text(text) => Packet::decode_text(Bytes::from(text)),
-                WsMessage::Binary(data) => Ok(Packet::Message(Message::Binary(data))),
+                WsMessage::Text(text) => self.dialect.decode_text(Bytes::from(text)),
+                WsMessage::Binary(data) => self.dialect.decode_binary(data),
                 // Answered by the WebSocket layer with the next flush.
                 WsMessage::Ping(_) | WsMessage::Close(_) => {
                     self.is_unflushed = true;
@@ -224,7 +232,7 @@ impl<H: Handler> Driver<H> {
         for frame in batch.drain(..) {
             if self.pending.is_empty() && Pin::new(&mut self.stream).poll_ready(context)?.is_ready()
             {
-                Pin::new(&mut self.stream).start_send(to_websocket(frame))?;
+                Pin::new(&mut self.stream).start_send(to_websocket(self.dialect.encode(frame)))?;
                 self.is_unflushed = true;
             } else {
                 self.pending.push_back(frame);
@@ -237,7 +245,7 @@ impl<H: Handler> Driver<H> {
         while !self.pending.is_empty() {
             std::task::ready!(Pin::new(&mut self.stream).poll_ready(context))?;
             if let Some(frame) = self.pending.pop_front() {
-                Pin::new(&mut self.stream).start_send(to_websocket(frame))?;
+                Pin::new(&mut self.stream).start_send(to_websocket(self.dialect.encode(frame)))?;
                 self.is_unflushed = true;
             }
         }

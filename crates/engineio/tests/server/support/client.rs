@@ -22,7 +22,9 @@ pub struct Reply {
     pub status: u16,
     /// The header lines, in lower case.
     pub head: String,
+    /// The body as text, and what it really was.
     pub body: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Reply {
@@ -89,7 +91,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
         Reply {
             status,
             head,
-            body: String::from_utf8(body).unwrap(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+            bytes: body,
         }
     }
 }
@@ -185,7 +188,11 @@ where
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Sends a text packet.
     pub async fn send(&mut self, text: &str) {
-        soon(self.stream.send(Message::text(text))).await.unwrap();
+        self.send_message(Message::text(text)).await;
+    }
+
+    pub async fn send_message(&mut self, message: Message) {
+        soon(self.stream.send(message)).await.unwrap();
     }
 
     /// The next message, as text.

@@ -6,7 +6,9 @@ use std::{collections::VecDeque, mem, time::Instant};
 
 use bytes::Bytes;
 use engineio::{
-    CloseReason, Frame, Packet, Sid, Transport, payload,
+    CloseReason, Frame, Packet, Sid, Transport,
+    dialect::Dialect,
+    payload,
     session::{Event, Session, Transmit, Wire},
 };
 
@@ -57,7 +59,7 @@ impl World {
 
     pub(super) fn open_server(&mut self, transport: Transport) {
         let sid = Sid::from_random([1; 15]);
-        let session = Session::new(self.now, sid, transport, self.config.clone());
+        let session = Session::new(self.now, sid, transport, Dialect::V4, self.config.clone());
         self.server.session = Some(session);
     }
 

@@ -13,25 +13,27 @@ use crate::{
     args::Args,
     binary,
     error::{ConnectError, EncodeError},
-    packet,
+    packet::{self, PacketType},
+    parser::{Outgoing, Parser},
+    rooms::Room,
 };
 
-/// One packet, ready for the wire: its text, then its attachments. Cheap to clone.
+/// One packet, ready for the wire: by default its text, then its attachments. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frames(Repr);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Repr {
-    Text(Frame),
-    Binary(Arc<[Frame]>),
+    One(Frame),
+    Several(Arc<[Frame]>),
 }
 
 impl Frames {
-    /// The frames in order, the first of which is text.
+    /// The frames in order.
     pub fn as_slice(&self) -> &[Frame] {
         match &self.0 {
-            Repr::Text(frame) => std::slice::from_ref(frame),
-            Repr::Binary(frames) => frames,
+            Repr::One(frame) => std::slice::from_ref(frame),
+            Repr::Several(frames) => frames,
         }
     }
 
@@ -42,47 +44,53 @@ impl Frames {
         };
         self.as_slice().iter().map(len).sum()
     }
+}
 
-    fn text(text: impl Into<Bytes>) -> Self {
-        Self(Repr::Text(Frame::Text(text.into())))
+impl From<Frame> for Frames {
+    fn from(frame: Frame) -> Self {
+        Self(Repr::One(frame))
+    }
+}
+
+impl FromIterator<Frame> for Frames {
+    fn from_iter<I: IntoIterator<Item = Frame>>(frames: I) -> Self {
+        Self(Repr::Several(frames.into_iter().collect()))
     }
 }
 
 /// An event without ack, ready for any socket of one namespace. Cheap to clone, and small enough to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventPacket(Frames);
+pub struct EventPacket {
+    frames: Frames,
+    namespace: Room,
+}
 
 impl EventPacket {
-    /// Encodes an event for a namespace.
-    pub fn new<A: Serialize>(namespace: &str, event: &str, args: &A) -> Result<Self, EncodeError> {
-        Ok(Self(Draft::event(event, args)?.frames(namespace, None)))
+    /// Encodes an event for a namespace, by this parser or by the default one.
+    pub fn new<A: Serialize>(
+        parser: Option<&dyn Parser>,
+        namespace: impl Into<Arc<str>>,
+        event: &str,
+        args: &A,
+    ) -> Result<Self, EncodeError> {
+        let namespace = namespace.into();
+        let frames = Draft::event(event, args)?.write(parser, &namespace, None);
+        Ok(Self { frames, namespace })
     }
 
     /// The frames on the wire.
     pub fn frames(&self) -> &Frames {
-        &self.0
+        &self.frames
     }
 
     /// The bytes of all frames.
     pub fn byte_len(&self) -> usize {
-        self.0.byte_len()
+        self.frames.byte_len()
     }
 
     /// Whether the packet was made for this namespace.
     pub fn is_for(&self, namespace: &str) -> bool {
-        let [Frame::Text(text), ..] = self.0.as_slice() else {
-            return false;
-        };
-        let text = str::from_utf8(text).unwrap_or_default();
-        let binary = || {
-            text.strip_prefix("45")?
-                .split_once('-')
-                .map(|(_count, rest)| rest)
-        };
-        let (name, comma) = namespace_parts(namespace);
-        let rest = text.strip_prefix("42").or_else(binary);
-        let rest = rest.and_then(|rest| rest.strip_prefix(name)?.strip_prefix(comma));
-        rest.is_some_and(|rest| rest.starts_with('['))
+        *self.namespace == *namespace
     }
 }
 
@@ -159,58 +167,96 @@ impl Draft {
 
     /// The packet for a namespace, with an ack id if the event asks for an answer or this is one.
     pub fn frames(&self, namespace: &str, id: Option<u64>) -> Frames {
-        let mut head = Head::default();
-        match (self.is_event, self.attachments.len()) {
-            (true, 0) => head.write(format_args!("42")),
-            (false, 0) => head.write(format_args!("43")),
-            (true, count) => head.write(format_args!("45{count}-")),
-            (false, count) => head.write(format_args!("46{count}-")),
-        }
-        let mut id_digits = Head::default();
-        if let Some(id) = id {
-            id_digits.write(format_args!("{id}"));
-        }
-        let (namespace, comma) = namespace_parts(namespace);
-        let parts = [
-            head.as_bytes(),
-            namespace.as_bytes(),
-            comma.as_bytes(),
-            id_digits.as_bytes(),
-            &self.body.0,
-            b"]",
-        ];
-        let text = Bytes::from(parts.concat());
-        if self.attachments.is_empty() {
-            return Frames::text(text);
-        }
-        let text = std::iter::once(Frame::Text(text));
-        let attachments = self.attachments.iter().cloned().map(Frame::Binary);
-        Frames(Repr::Binary(text.chain(attachments).collect()))
+        self.write(None, namespace, id)
+    }
+
+    /// The same, written by this parser or by the default one.
+    pub fn write(&self, parser: Option<&dyn Parser>, namespace: &str, id: Option<u64>) -> Frames {
+        let packet_type = if self.is_event {
+            PacketType::Event
+        } else {
+            PacketType::Ack
+        };
+        let data = [&self.body.0, &b"]"[..]];
+        let Some(parser) = parser else {
+            return default_frames(packet_type, namespace, id, data, &self.attachments);
+        };
+        let data = String::from_utf8(data.concat()).expect("JSON is written as UTF-8");
+        parser.encode(&Outgoing {
+            packet_type,
+            namespace,
+            id,
+            data: &data,
+            attachments: &self.attachments,
+        })
     }
 }
 
 /// The answer to a CONNECT that was accepted.
-pub fn connect(namespace: &str, sid: &str) -> Frames {
-    let (namespace, comma) = namespace_parts(namespace);
+pub fn connect(parser: Option<&dyn Parser>, namespace: &str, sid: &str) -> Frames {
     // Ids are made of letters that JSON does not escape.
-    Frames::text(format!(r#"40{namespace}{comma}{{"sid":"{sid}"}}"#))
+    let data = format!(r#"{{"sid":"{sid}"}}"#);
+    about_namespace(PacketType::Connect, namespace, &data).frames(parser)
 }
 
 /// The answer to a CONNECT that was refused.
-pub fn connect_error(namespace: &str, error: &ConnectError) -> Frames {
-    let (namespace, comma) = namespace_parts(namespace);
-    let mut text = format!("44{namespace}{comma}").into_bytes();
+pub fn connect_error(parser: Option<&dyn Parser>, namespace: &str, error: &ConnectError) -> Frames {
     // Only strings and JSON values are in it, and those always serialize.
-    if to_json(&mut text, error).is_err() {
-        text.extend_from_slice(b"{}");
-    }
-    Frames::text(text)
+    let data = serde_json::to_string(error).unwrap_or_else(|_| "{}".to_owned());
+    about_namespace(PacketType::ConnectError, namespace, &data).frames(parser)
 }
 
 /// Leaves a namespace.
-pub fn disconnect(namespace: &str) -> Frames {
+pub fn disconnect(parser: Option<&dyn Parser>, namespace: &str) -> Frames {
+    about_namespace(PacketType::Disconnect, namespace, "").frames(parser)
+}
+
+fn about_namespace<'a>(packet_type: PacketType, namespace: &'a str, data: &'a str) -> Outgoing<'a> {
+    Outgoing {
+        packet_type,
+        namespace,
+        id: None,
+        data,
+        attachments: &[],
+    }
+}
+
+/// Writes a packet as the default parser does. The data comes in two pieces, so that a draft need not be closed first.
+pub(crate) fn default_frames(
+    packet_type: PacketType,
+    namespace: &str,
+    id: Option<u64>,
+    data: [&[u8]; 2],
+    attachments: &[Bytes],
+) -> Frames {
+    use PacketType::{Ack, BinaryAck, BinaryEvent, Event};
+    let mut head = Head::default();
+    match (packet_type, attachments.len()) {
+        (Event | BinaryEvent, 0) => head.write(format_args!("42")),
+        (Event | BinaryEvent, count) => head.write(format_args!("45{count}-")),
+        (Ack | BinaryAck, 0) => head.write(format_args!("43")),
+        (Ack | BinaryAck, count) => head.write(format_args!("46{count}-")),
+        (packet_type, _) => head.write(format_args!("4{}", u8::from(packet_type))),
+    }
+    let mut id_digits = Head::default();
+    if let Some(id) = id {
+        id_digits.write(format_args!("{id}"));
+    }
     let (namespace, comma) = namespace_parts(namespace);
-    Frames::text(format!("41{namespace}{comma}"))
+    let parts = [
+        head.as_bytes(),
+        namespace.as_bytes(),
+        comma.as_bytes(),
+        id_digits.as_bytes(),
+        data[0],
+        data[1],
+    ];
+    let text = Frame::Text(Bytes::from(parts.concat()));
+    if attachments.is_empty() {
+        return text.into();
+    }
+    let attachments = attachments.iter().cloned().map(Frame::Binary);
+    std::iter::once(text).chain(attachments).collect()
 }
 
 /// How a packet names its namespace: the main one is not named.

@@ -20,6 +20,9 @@ pub enum DecodeError {
     /// More attachments than [`Limits::max_attachments`](crate::packet::Limits::max_attachments).
     #[error("too many attachments")]
     TooManyAttachments,
+    /// A namespace that does not begin with a slash.
+    #[error("name of the namespace is malformed")]
+    InvalidNamespace,
     /// A namespace longer than [`Limits::max_name_len`](crate::packet::Limits::max_name_len).
     #[error("name of the namespace is too long")]
     NamespaceTooLong,

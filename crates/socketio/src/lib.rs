@@ -238,11 +238,11 @@
 //! ┌────────────────────────────────────────────────────────────┐
 //! │ server   Server Namespace Socket Broadcast Adapter         │  tokio: spawn, oneshot, timers
 //! ├────────────────────────────────────────────────────────────┤
-//! │ packet args binary assembler encode acks rooms error       │  pure: no clock, no IO
+//! │ packet args binary assembler encode parser acks rooms error│  pure: no clock, no IO
 //! └────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! The modules in reading order: [`packet`], [`args`], [`binary`], [`assembler`], [`encode`], [`acks`], [`rooms`],
+//! The modules in reading order: [`packet`], [`args`], [`binary`], [`assembler`], [`encode`], [`parser`], [`acks`], [`rooms`],
 //! [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone.
 #![forbid(unsafe_code)]
 
@@ -253,6 +253,7 @@ pub mod binary;
 
 pub mod assembler;
 pub mod encode;
+pub mod parser;
 
 pub mod acks;
 pub mod rooms;
@@ -270,6 +271,7 @@ pub use self::{
         AckError, ArgsError, ConnectError, DecodeError, DisconnectReason, EmitError, EncodeError,
         JoinError, TryEmitError,
     },
+    parser::Parser,
 };
 
 #[cfg(feature = "server")]

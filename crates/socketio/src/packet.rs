@@ -8,7 +8,9 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use crate::{args, error::DecodeError};
+use bytes::Bytes;
+
+use crate::{args, binary, error::DecodeError, parser::Incoming};
 
 /// The types of a packet; the number is the digit on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +120,66 @@ impl<'a> Packet<'a> {
             data,
         })
     }
+
+    /// Checks a packet that a [parser](crate::parser) has read, in all that [`decode`](Self::decode) and the
+    /// [`assembler`](crate::assembler) check, whatever the parser has looked at before.
+    pub fn check(incoming: &'a Incoming, limits: &Limits) -> Result<Self, DecodeError> {
+        let Incoming {
+            packet_type,
+            namespace,
+            id,
+            data,
+            attachments,
+        } = incoming;
+        if !namespace.starts_with('/') {
+            return Err(DecodeError::InvalidNamespace);
+        }
+        if namespace.len() > limits.max_name_len {
+            return Err(DecodeError::NamespaceTooLong);
+        }
+        if id.is_some_and(|id| id > MAX_SAFE_INTEGER) {
+            return Err(DecodeError::AckIdOutOfRange);
+        }
+        if !is_shallow(data) {
+            return Err(DecodeError::TooDeep);
+        }
+        let event = check_data(*packet_type, data, limits)?;
+        if !attachments.is_empty() {
+            check_attachments(*packet_type, attachments, limits)?;
+            binary::check_placeholders(data, attachments.len())?;
+        }
+        Ok(Self {
+            packet_type: *packet_type,
+            attachments: attachments.len(),
+            namespace,
+            id: *id,
+            event,
+            data,
+        })
+    }
+}
+
+impl From<PacketType> for u8 {
+    fn from(packet_type: PacketType) -> Self {
+        packet_type as Self
+    }
+}
+
+impl TryFrom<u8> for PacketType {
+    type Error = DecodeError;
+
+    fn try_from(number: u8) -> Result<Self, DecodeError> {
+        match number {
+            0 => Ok(Self::Connect),
+            1 => Ok(Self::Disconnect),
+            2 => Ok(Self::Event),
+            3 => Ok(Self::Ack),
+            4 => Ok(Self::ConnectError),
+            5 => Ok(Self::BinaryEvent),
+            6 => Ok(Self::BinaryAck),
+            _ => Err(DecodeError::UnknownType),
+        }
+    }
 }
 
 /// Whether a name has a meaning of its own and may not be an event.
@@ -126,16 +188,9 @@ pub fn is_reserved(event: &str) -> bool {
 }
 
 fn split_type(text: &str) -> Result<(PacketType, &str), DecodeError> {
-    let packet_type = match text.as_bytes().first() {
-        Some(b'0') => PacketType::Connect,
-        Some(b'1') => PacketType::Disconnect,
-        Some(b'2') => PacketType::Event,
-        Some(b'3') => PacketType::Ack,
-        Some(b'4') => PacketType::ConnectError,
-        Some(b'5') => PacketType::BinaryEvent,
-        Some(b'6') => PacketType::BinaryAck,
-        _ => return Err(DecodeError::UnknownType),
-    };
+    let first = text.as_bytes().first();
+    let number = first.and_then(|digit| digit.checked_sub(b'0'));
+    let packet_type = number.ok_or(DecodeError::UnknownType)?.try_into()?;
     Ok((packet_type, &text[1..]))
 }
 
@@ -208,6 +263,25 @@ fn check_data<'a>(
     } else {
         Err(DecodeError::InvalidPayload)
     }
+}
+
+fn check_attachments(
+    packet_type: PacketType,
+    attachments: &[Bytes],
+    limits: &Limits,
+) -> Result<(), DecodeError> {
+    use PacketType::{Ack, BinaryAck, BinaryEvent, Event};
+    if !matches!(packet_type, Event | Ack | BinaryEvent | BinaryAck) {
+        return Err(DecodeError::InvalidPayload);
+    }
+    if attachments.len() > limits.max_attachments {
+        return Err(DecodeError::TooManyAttachments);
+    }
+    let bytes: usize = attachments.iter().map(Bytes::len).sum();
+    if bytes > limits.max_pending_attachment_bytes {
+        return Err(DecodeError::AttachmentsTooLarge);
+    }
+    Ok(())
 }
 
 /// The first item of an event, which must be a string or an integer and not reserved.

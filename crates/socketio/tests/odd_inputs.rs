@@ -3,12 +3,15 @@
 //! An answer is `TYPE namespace id name`, with `-` for what is absent, or `reject`. `SAME` holds where both agree,
 //! `DIFFERENT` where this crate answers otherwise on purpose.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use socketio::{
     args::ArgsRef,
     assembler::Assembler,
     error::DecodeError,
     packet::{Limits, Packet, PacketType},
+    parser::{DefaultParser, Message, Parser},
 };
 
 #[test]
@@ -26,22 +29,42 @@ fn differences_from_the_reference_are_these() {
     }
 }
 
-/// Takes a text and as many attachments through all that a server does with them.
+/// Takes a text and as many attachments through all that a server does with them, also as one whose parser is given.
 fn decode(text: &str, attachments: u8) -> String {
-    match try_decode(text, attachments) {
+    let decoded = try_decode(text, attachments);
+    assert_eq!(try_parse(text, attachments), decoded, "{text:?}");
+    match decoded {
         Ok(Some(answer)) => answer,
         Ok(None) => "incomplete".to_owned(),
         Err(_) => "reject".to_owned(),
     }
 }
 
-fn try_decode(text: &str, attachments: u8) -> Result<Option<String>, DecodeError> {
+fn try_parse(text: &str, attachments: u8) -> Result<Option<String>, DecodeError> {
+    let (now, limits) = (now(), Limits::default());
+    let mut decoder = DefaultParser.decoder();
+    let text = Message::Text(Bytes::copy_from_slice(text.as_bytes()));
+    let mut done = decoder.add(&text, &limits, now)?;
+    if done.is_none() {
+        for number in 0..attachments {
+            let attachment = Message::Binary(vec![number].into());
+            done = decoder.add(&attachment, &limits, now)?;
+        }
+    }
+    let Some(done) = done else { return Ok(None) };
+    describe(&Packet::check(&done, &limits)?, &done.attachments).map(Some)
+}
+
+fn now() -> Instant {
     #[expect(
         clippy::disallowed_methods,
         reason = "some instant, and there is no other way"
     )]
-    let now = std::time::Instant::now();
-    let limits = Limits::default();
+    Instant::now()
+}
+
+fn try_decode(text: &str, attachments: u8) -> Result<Option<String>, DecodeError> {
+    let (now, limits) = (now(), Limits::default());
     let packet = Packet::decode(text, &limits)?;
     if !matches!(
         packet.packet_type,

@@ -171,8 +171,8 @@ fn captured_arguments_are_passed_on_unchanged() {
 fn a_kept_packet_knows_its_namespace() {
     let names = ["/", "/a", "/ab", "/a["];
     for made in names {
-        let text = EventPacket::new(made, "e", &(1,)).unwrap();
-        let binary = EventPacket::new(made, "e", &(Binary::default(),)).unwrap();
+        let text = EventPacket::new(None, made, "e", &(1,)).unwrap();
+        let binary = EventPacket::new(None, made, "e", &(Binary::default(),)).unwrap();
         for asked in names {
             assert_eq!(text.is_for(asked), made == asked, "{made} {asked}");
             assert_eq!(binary.is_for(asked), made == asked, "{made} {asked}");
@@ -204,17 +204,17 @@ fn emitting_while_serializing_disturbs_nothing() {
 
 #[test]
 fn the_other_packets_name_their_namespace() {
-    assert_eq!(text(&connect("/", "abc")), r#"40{"sid":"abc"}"#);
-    assert_eq!(text(&connect("/ns", "abc")), r#"40/ns,{"sid":"abc"}"#);
-    assert_eq!(text(&disconnect("/")), "41");
-    assert_eq!(text(&disconnect("/ns")), "41/ns,");
+    assert_eq!(text(&connect(None, "/", "abc")), r#"40{"sid":"abc"}"#);
+    assert_eq!(text(&connect(None, "/ns", "abc")), r#"40/ns,{"sid":"abc"}"#);
+    assert_eq!(text(&disconnect(None, "/")), "41");
+    assert_eq!(text(&disconnect(None, "/ns")), "41/ns,");
     let error = ConnectError::new("no \"way\"").with_data(json!({"code": 7}));
     assert_eq!(
-        text(&connect_error("/", &error)),
+        text(&connect_error(None, "/", &error)),
         r#"44{"message":"no \"way\"","data":{"code":7}}"#
     );
     assert_eq!(
-        text(&connect_error("/ns", &ConnectError::new("no"))),
+        text(&connect_error(None, "/ns", &ConnectError::new("no"))),
         r#"44/ns,{"message":"no"}"#
     );
 }

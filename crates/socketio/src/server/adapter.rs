@@ -27,6 +27,7 @@ use crate::{
     Args,
     encode::{Draft, Frames},
     error::JoinError,
+    parser::Parser,
     rooms::{Member, Room, RoomLimits, Rooms, Target},
 };
 
@@ -141,6 +142,7 @@ pub struct LocalAdapter {
     /// One counter for all sockets, so that a broadcast is encoded once even if it wants acks.
     last_ack_id: AtomicU64,
     max_ack_responses: usize,
+    parser: Option<Arc<dyn Parser>>,
 }
 
 impl LocalAdapter {
@@ -156,6 +158,7 @@ impl LocalAdapter {
             server_side: ServerSide::default(),
             last_ack_id: AtomicU64::new(0),
             max_ack_responses: config.max_ack_responses,
+            parser: config.parser.clone(),
         }
     }
 
@@ -288,7 +291,7 @@ impl LocalAdapter {
 
 impl Adapter for LocalAdapter {
     fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool) {
-        let frames = event.frames(&self.namespace, None);
+        let frames = event.write(self.parser.as_deref(), &self.namespace, None);
         let mut watched = Vec::new();
         lock(&self.rooms).select(target, |socket| {
             queue(socket, &frames, is_volatile);
@@ -308,7 +311,7 @@ impl Adapter for LocalAdapter {
     ) -> BoxStream<AnswerFrom<Args>> {
         let deadline = Instant::now() + timeout;
         let id = self.next_ack_id();
-        let frames = event.frames(&self.namespace, Some(id));
+        let frames = event.write(self.parser.as_deref(), &self.namespace, Some(id));
         let collector = Arc::new(Collector::default());
         let mut pending = Pending {
             sockets: Vec::new(),

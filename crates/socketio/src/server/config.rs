@@ -1,16 +1,16 @@
 //! `Config`: everything that can be set on a server, with the reference's defaults.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use engineio::server::Hooks;
 
 use super::adapter::AdapterFactory;
-use crate::packet::Limits;
+use crate::{packet::Limits, parser::Parser};
 
 /// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{sync::Arc, time::Duration};
 ///
 /// use socketio::{Config, Server};
 ///
@@ -70,6 +70,9 @@ pub struct Config {
     pub max_rooms_per_socket: usize,
     /// The rooms a namespace may have. Default: 1,000,000.
     pub max_rooms: usize,
+    /// How packets are written and read; the clients must have the same. Default: none, which is the
+    /// [default parser](crate::packet).
+    pub parser: Option<Arc<dyn Parser>>,
     /// Who carries out broadcasts. Default: none, which is this process alone.
     pub adapter: Option<AdapterFactory>,
 }
@@ -102,6 +105,7 @@ impl Default for Config {
             attachment_timeout: limits.attachment_timeout,
             max_rooms_per_socket: 1_024,
             max_rooms: 1_000_000,
+            parser: None,
             adapter: None,
         }
     }

@@ -193,8 +193,9 @@ fn too_many_namespaces() -> ConnectError {
 
 fn refuse(link: &Link, namespace: &str, error: &ConnectError) {
     tracing::debug!(sid = %link.sid(), namespace, %error, "connect refused");
+    let parser = link.engine().handler().config.parser.as_deref();
     // If the session is over, nobody wants to know.
-    let _ = link.push(encode::connect_error(namespace, error).as_slice());
+    let _ = link.push(encode::connect_error(parser, namespace, error).as_slice());
 }
 
 /// A socket's id. It is public, and therefore has nothing in common with the session's.

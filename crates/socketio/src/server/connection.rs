@@ -21,6 +21,7 @@ use crate::{
     assembler::{Assembled, Assembler},
     error::{ArgsError, DecodeError, DisconnectReason},
     packet::{Packet, PacketType},
+    parser::{Decoder, Parser},
     rooms::Room,
 };
 
@@ -37,7 +38,10 @@ pub struct Connection {
 struct State {
     /// A client is in one namespace, or a few. Searched from the front.
     slots: Vec<Slot>,
+    /// What has come of a packet, with the default parser.
     assembler: Assembler,
+    /// The same with any other. It is taken out while it works, so that nothing of it runs under the lock.
+    decoder: Option<Box<dyn Decoder>>,
     is_closed: bool,
     /// The events of the running second, if they are bounded.
     rate: Option<(Instant, u32)>,
@@ -84,11 +88,14 @@ impl From<ArgsError> for Violation {
 }
 
 impl Connection {
-    pub(crate) fn new(request: HandshakeRequest) -> Self {
+    pub(crate) fn new(request: HandshakeRequest, parser: Option<&dyn Parser>) -> Self {
         Self {
             request: Arc::new(request),
             flow: Flow::default(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                decoder: parser.map(Parser::decoder),
+                ..State::default()
+            }),
         }
     }
 
@@ -96,6 +103,9 @@ impl Connection {
     pub(crate) fn on_message(link: &Arc<Link>, message: &Message) {
         let connection = link.data();
         let received = match message {
+            _ if link.engine().handler().config.parser.is_some() => {
+                connection.on_foreign(link, message)
+            }
             Message::Text(text) => connection.on_text(link, text),
             Message::Binary(data) => connection.on_binary(link, data),
         };
@@ -111,12 +121,14 @@ impl Connection {
 
     /// The session has ended, for whatever reason.
     pub(crate) fn on_close(&self, reason: DisconnectReason) {
-        let slots = {
+        let (decoder, slots) = {
             let mut state = lock(&self.state);
             state.is_closed = true;
             state.assembler = Assembler::default();
-            std::mem::take(&mut state.slots)
+            (state.decoder.take(), std::mem::take(&mut state.slots))
         };
+        // Not under the lock, as it may be anybody's.
+        drop(decoder);
         for slot in slots {
             if let Slot::Connecting(socket) | Slot::Connected(socket) = slot {
                 socket.end(reason);
@@ -249,6 +261,30 @@ impl Connection {
     fn on_assembled(&self, link: &Arc<Link>, done: &Assembled) -> Result<(), Violation> {
         let packet = Packet::decode(&done.text, &link.engine().handler().limits)?;
         self.dispatch(link, &packet, &done.attachments)
+    }
+
+    /// A message in the format of another parser than the default one.
+    fn on_foreign(&self, link: &Arc<Link>, message: &Message) -> Result<(), Violation> {
+        let limits = &link.engine().handler().limits;
+        let decoder = {
+            let mut state = lock(&self.state);
+            state.expect_packet()?;
+            state.decoder.take()
+        };
+        // It is gone if it has panicked.
+        let mut decoder = decoder.ok_or(Violation::AfterTheEnd)?;
+        tracing::trace!(sid = %link.sid(), "packet");
+        let added = decoder.add(message, limits, Instant::now().into_std());
+        lock(&self.state).decoder = Some(decoder);
+        let Some(incoming) = added? else {
+            return Ok(());
+        };
+        let packet = Packet::check(&incoming, limits)?;
+        match packet.packet_type {
+            PacketType::Connect => connect::begin(link, &packet),
+            PacketType::ConnectError => Err(Violation::NotForServer),
+            _ => self.dispatch(link, &packet, &incoming.attachments),
+        }
     }
 
     /// A packet for a connected socket, complete with its attachments.

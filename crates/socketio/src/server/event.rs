@@ -77,7 +77,8 @@ impl Event {
         if reply.is_answered.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        let frames = answer.frames(self.socket.namespace(), Some(reply.id));
-        self.socket.push(&frames)
+        let socket = &self.socket;
+        let frames = answer.write(socket.parser(), socket.namespace(), Some(reply.id));
+        socket.push(&frames)
     }
 }

@@ -267,7 +267,8 @@ impl engineio::server::Handler for Protocol {
         if let Ok(runtime) = Handle::try_current() {
             self.runtime.get_or_init(|| runtime);
         }
-        Connection::new(HandshakeRequest::new(request, self.config.keep_handshake))
+        let request = HandshakeRequest::new(request, self.config.keep_handshake);
+        Connection::new(request, self.config.parser.as_deref())
     }
 
     fn on_message(&self, link: &Arc<Link>, message: Message) {

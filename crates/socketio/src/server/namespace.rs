@@ -224,7 +224,8 @@ impl Namespace {
     /// Encodes an event once, to be emitted to any socket of this namespace by [`Socket::try_emit`]. It may be kept
     /// for as long as one likes, and takes little more memory than its bytes.
     pub fn encode(&self, event: &str, args: impl Serialize) -> Result<EventPacket, EncodeError> {
-        EventPacket::new(self.name(), event, &args)
+        let namespace = self.room().clone();
+        EventPacket::new(self.0.config.parser.as_deref(), namespace, event, &args)
     }
 
     /// A broadcast to rooms.

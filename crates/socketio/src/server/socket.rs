@@ -32,6 +32,7 @@ use crate::{
     acks::Acks,
     encode::{Draft, EventPacket, Frames},
     error::{DisconnectReason, EmitError, JoinError, TryEmitError},
+    parser::Parser,
     rooms::Room,
 };
 
@@ -316,6 +317,10 @@ impl Socket {
         self.0.namespace.room()
     }
 
+    pub(crate) fn parser(&self) -> Option<&dyn Parser> {
+        self.0.namespace.config().parser.as_deref()
+    }
+
     pub(crate) fn ack_timeout(&self) -> Duration {
         self.0.namespace.config().ack_timeout
     }
@@ -331,7 +336,7 @@ impl Socket {
         volatile: bool,
     ) -> Result<(), EmitError> {
         let draft = Draft::event(event, args)?;
-        let frames = draft.frames(self.namespace(), None);
+        let frames = draft.write(self.parser(), self.namespace(), None);
         if volatile {
             self.push_volatile(&frames)?;
         } else {
@@ -367,7 +372,7 @@ impl Socket {
         if let Err(error) = self.expect_answer(id, waiter) {
             return Answer::failed(error);
         }
-        let frames = draft.frames(self.namespace(), Some(id));
+        let frames = draft.write(self.parser(), self.namespace(), Some(id));
         let pushed = if volatile {
             self.push_volatile(&frames)
         } else {

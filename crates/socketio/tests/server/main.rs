@@ -17,6 +17,7 @@ mod handshake;
 mod limits;
 mod listeners;
 mod middleware;
+mod parser;
 mod races;
 mod rooms;
 mod server_side;

@@ -54,7 +54,7 @@ impl Socket {
     /// The middlewares have accepted the socket: lets it into the namespace, with the CONNECT reply before anything
     /// else that it is sent. False if the client has left.
     pub(crate) fn open(&self) -> bool {
-        let reply = encode::connect(self.namespace(), self.id());
+        let reply = encode::connect(self.parser(), self.namespace(), self.id());
         let mut phase = lock(&self.0.phase);
         let Phase::Connecting { rooms } = &mut *phase else {
             return false;
@@ -119,7 +119,8 @@ impl Socket {
         if reason == DisconnectReason::ServerNamespaceDisconnect {
             link.data().detach(self, link);
             // If the session is over, the client knows.
-            let _ = link.push(encode::disconnect(self.namespace()).as_slice());
+            let farewell = encode::disconnect(self.parser(), self.namespace());
+            let _ = link.push(farewell.as_slice());
         }
         let own = self.own(|own| own.disconnecting.clone());
         for handler in handlers.disconnecting.iter().chain(&own) {

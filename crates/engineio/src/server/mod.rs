@@ -3,6 +3,7 @@
 mod clock;
 mod compression;
 mod cors;
+mod drain;
 mod hooks;
 mod layer;
 mod link;
@@ -91,7 +92,7 @@ pub struct Engine<H: Handler> {
     ending: AtomicUsize,
     /// Spawned WebSocket tasks that have not finished.
     websockets: AtomicUsize,
-    /// Tells `close` that a session or a WebSocket task is gone, and `serve` that the server is closing.
+    /// Tells `close` and `drain` that a session or a WebSocket task is gone, and `serve` that the server is closing.
     changed: Notify,
 }
 
@@ -156,8 +157,8 @@ impl<H: Handler> Engine<H> {
         Layer::new(self.clone())
     }
 
-    /// Takes no more sessions from now on; those there are go on. The first step of an orderly stop, see
-    /// [`close`](Self::close) for the last.
+    /// Takes no more sessions from now on; those there are go on. The first step of an orderly stop: see
+    /// [`drain`](Self::drain) for the next, and [`close`](Self::close) for the last.
     pub fn refuse_sessions(&self) {
         self.refusing.store(true, Ordering::SeqCst);
     }
@@ -290,7 +291,7 @@ impl<H: Handler> Engine<H> {
     }
 
     fn notify_if_closing(&self) {
-        if self.is_closing() {
+        if self.is_closing() || self.refusing.load(Ordering::SeqCst) {
             self.changed.notify_waiters();
         }
     }

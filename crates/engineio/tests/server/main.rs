@@ -8,6 +8,7 @@ mod closing;
 mod compression;
 mod cookie;
 mod cors;
+mod drain;
 mod handler;
 mod handshake;
 mod heartbeat;

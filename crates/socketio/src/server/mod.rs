@@ -33,6 +33,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use engineio::{
@@ -202,10 +203,23 @@ impl Server {
         self.engine.serve(listener).await
     }
 
-    /// Takes no more sessions from now on; those there are go on. The first step of an orderly stop, whose last is
-    /// [`close`](Self::close).
+    /// Takes no more sessions from now on; those there are go on. The first step of an orderly stop: see
+    /// [`drain`](Self::drain) for the next, and [`close`](Self::close) for the last.
     pub fn refuse_sessions(&self) {
         self.engine.refuse_sessions();
+    }
+
+    /// Takes no more sessions, and closes the connections there are one by one, in random order, over this time: for the
+    /// stop of a server with many clients, which would otherwise all come back at the same moment. Sockets are
+    /// disconnected with the reason `server shutting down` when it is their turn, after what is queued for them was sent.
+    ///
+    /// No DISCONNECT is sent, so that the official clients see a `transport close` and connect again by themselves.
+    /// Returns when the last one has been asked to close, or all have left; [`close`](Self::close) comes behind it. If the
+    /// future is dropped, the others stay.
+    pub async fn drain(&self, over: Duration) {
+        let protocol = self.engine.handler();
+        protocol.is_closing.store(true, Ordering::SeqCst);
+        self.engine.drain(over).await;
     }
 
     /// Ends the server: no new session is taken, every socket is disconnected with the reason `server shutting down`,

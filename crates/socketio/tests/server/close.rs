@@ -1,5 +1,7 @@
 //! The end of a server.
 
+use std::time::Duration;
+
 use socketio::{Event, Server, Socket};
 
 use crate::client::{Client, notes, until};
@@ -31,6 +33,45 @@ async fn every_socket_is_told_and_what_is_queued_is_sent() {
         ["/ server shutting down", "/other server shutting down"]
     );
     assert_eq!(io.engine().clients_count(), 0);
+    notes.none();
+}
+
+#[tokio::test(start_paused = true)]
+async fn drained_sockets_go_one_after_the_other_and_no_disconnect_is_sent() {
+    let (note, mut notes) = notes();
+    let io = Server::new();
+    io.of("/")
+        .on_disconnecting(async move |socket: Socket, why| {
+            note.add(format!("{why} in {} rooms", socket.rooms().len()));
+        });
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(Client::connect(&io).await);
+    }
+    io.emit("last", ()).unwrap();
+    let start = tokio::time::Instant::now();
+    let draining = io.clone();
+    let over = Duration::from_secs(9);
+    let drained = tokio::spawn(async move { draining.drain(over).await });
+    for left in [2, 1, 0] {
+        assert_eq!(notes.next().await, "server shutting down in 1 rooms");
+        until(|| io.engine().clients_count() == left).await;
+        io.emit("to those who are still here", ()).unwrap();
+    }
+    assert!(start.elapsed() >= over * 2 / 3);
+    drained.await.unwrap();
+    for client in &mut clients {
+        // A DISCONNECT would tell the client to stay away.
+        let mut received = Vec::new();
+        while let Some(text) = client.text_or_end().await {
+            received.push(text);
+        }
+        assert_eq!(received.remove(0), r#"42["last"]"#);
+        assert!(
+            received.iter().all(|text| text.starts_with("42")),
+            "{received:?}"
+        );
+    }
     notes.none();
 }
 

@@ -11,6 +11,7 @@ use std::{
     convert::Infallible,
     io::{self, IsTerminal},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Parser;
@@ -31,6 +32,12 @@ use self::{chat::Chat, options::Options};
 
 /// Tells this chat's databases from those of other applications of the log.
 const APPLICATION_ID: u32 = u32::from_be_bytes(*b"Chat");
+
+/// At this pace visitors are sent away, so that they do not all come back in the first moment of the next start.
+const DRAIN_PER_SESSION: Duration = Duration::from_millis(1);
+
+/// More of them go faster, as nobody is served until that start.
+const MAX_DRAIN: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -100,13 +107,16 @@ async fn run(options: Options) -> Result<(), String> {
     }
 }
 
-/// Takes no more visitors, stores and answers what was said, closes the sockets with their reason, and then the port.
+/// Takes no more visitors, sends those there are away little by little, stores and answers what was said, and closes the
+/// port.
 async fn stop(
     io: &Server,
     chat: &Chat,
     serving: tokio::task::JoinHandle<io::Result<()>>,
 ) -> Result<(), String> {
-    io.refuse_sessions();
+    let sessions = u32::try_from(io.engine().clients_count()).unwrap_or(u32::MAX);
+    io.drain(DRAIN_PER_SESSION.saturating_mul(sessions).min(MAX_DRAIN))
+        .await;
     let closed = chat.close().await;
     io.close().await;
     let stats = chat.stats();

@@ -20,7 +20,11 @@ use serde::{
     ser,
 };
 
-use crate::{binary, error::ArgsError, packet::Packet};
+use crate::{
+    binary,
+    error::{ArgsError, DecodeError},
+    packet::Packet,
+};
 
 mod deserializer;
 
@@ -106,6 +110,21 @@ pub struct Args {
 }
 
 impl Args {
+    /// The arguments that a JSON array says, with a placeholder for each attachment: what [`json`](Self::json) and
+    /// [`attachments`](Self::attachments) have told elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no JSON array, or a placeholder names no attachment.
+    pub fn from_json(json: &str, attachments: Vec<Bytes>) -> Result<Self, DecodeError> {
+        binary::check_placeholders(json, attachments.len())?;
+        if !json.trim_start().starts_with('[') {
+            return Err(DecodeError::InvalidPayload);
+        }
+        let json = Bytes::copy_from_slice(json.as_bytes());
+        Ok(Self { json, attachments })
+    }
+
     /// Parses the arguments; see the [module](self) for what each type takes.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
         self.borrow().parse()

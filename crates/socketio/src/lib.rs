@@ -290,6 +290,6 @@ pub use engineio::server::{ClientCertificates, Tls, TlsError, rustls};
 #[cfg(feature = "server")]
 pub use self::server::{
     Answer, AnswerFrom, AnswerStream, Answers, Broadcast, Config, Counters, Emitter, Event,
-    Handshake, IntoRooms, ListenerId, Namespace, Outcome, RemoteSocket, Server, ServerEvent,
-    Socket,
+    Handshake, IntoRooms, ListenerId, Namespace, Outcome, RemoteEmitter, RemoteSocket, Server,
+    ServerEvent, Socket,
 };

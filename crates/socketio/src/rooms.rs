@@ -239,6 +239,11 @@ impl<S> Rooms<S> {
         self.by_id.len()
     }
 
+    /// The rooms there are, the members' own not counted, in no particular order.
+    pub fn names(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.keys()
+    }
+
     /// How many rooms there are, the members' own not counted.
     pub fn room_count(&self) -> usize {
         self.rooms.len()

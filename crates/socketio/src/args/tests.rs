@@ -239,3 +239,23 @@ proptest! {
         prop_assert_eq!(args.parse::<u8>().ok(), naive::<(u8,)>(&list, 1).map(|(first,)| first));
     }
 }
+
+#[test]
+fn captured_arguments_are_made_again_from_what_they_tell() {
+    let attachments = vec![Bytes::from_static(b"abc")];
+    let json = r#" [1,{"_placeholder":true,"num":0}]"#;
+    let args = Args::from_json(json, attachments.clone()).unwrap();
+    assert_eq!((args.json(), args.attachments()), (json, &*attachments));
+    let (one, data): (u8, Binary) = args.parse().unwrap();
+    assert_eq!((one, &*data), (1, &b"abc"[..]));
+    for bad in [
+        "",
+        "{}",
+        "1",
+        "[",
+        "[1] 2",
+        r#"[{"_placeholder":true,"num":1}]"#,
+    ] {
+        assert!(Args::from_json(bad, attachments.clone()).is_err(), "{bad}");
+    }
+}

@@ -12,13 +12,16 @@ use std::{
 };
 
 use futures_util::{Stream, stream};
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
     Config,
     answer::{AnswerFrom, Pending, Waiter},
     collector::{Collector, LocalAnswers},
-    dispatch, lock,
+    dispatch,
+    handshake::Handshake,
+    lock,
     room_events::RoomEvents,
     server_side::ServerSide,
     socket::Socket,
@@ -45,6 +48,25 @@ pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 /// [`AdapterFactory`]): it does there what it also asks of the other nodes. What is asked is asynchronous, since the
 /// answer may come from elsewhere.
 pub trait Adapter: Send + Sync + 'static {
+    /// The namespace is there: from now on something may be asked, and may be told by other nodes. Called once, before
+    /// anything else, and perhaps outside of a runtime. An adapter that was made for nothing, since another thread was
+    /// first to make the namespace, is dropped without it.
+    fn init(&self) {}
+
+    /// The namespace has gone, or the server is closed: nothing more is asked. Called once for each
+    /// [`init`](Self::init). A namespace of the same name may be there again before the future ends.
+    fn close(&self) -> BoxFuture<()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// How many servers there are, this one included. By itself it is the only one.
+    fn server_count(&self) -> BoxFuture<Result<usize, AdapterError>> {
+        Box::pin(std::future::ready(Ok(1)))
+    }
+
+    /// The rooms there are, each once, not counting those that sockets are in by their id.
+    fn list_rooms(&self) -> BoxFuture<Result<Vec<String>, AdapterError>>;
+
     /// Emits an event to all sockets of the target.
     fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool);
 
@@ -93,12 +115,17 @@ pub trait Adapter: Send + Sync + 'static {
 }
 
 /// What one node tells another of a socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SocketDetails {
     /// The socket's id.
     pub id: String,
     /// The rooms it is in.
     pub rooms: Vec<String>,
+    /// How the client connected.
+    pub handshake: Handshake,
+    /// The socket itself, where it is. It does not travel.
+    #[serde(skip)]
+    pub local: Option<Socket>,
 }
 
 /// Why an adapter has no answer.
@@ -177,6 +204,12 @@ impl LocalAdapter {
     /// How many sockets there are.
     pub fn socket_count(&self) -> usize {
         lock(&self.rooms).member_count()
+    }
+
+    /// The rooms there are, not counting those that sockets are in by their id.
+    pub fn rooms(&self) -> Vec<String> {
+        let rooms = lock(&self.rooms);
+        rooms.names().map(|room| room.to_string()).collect()
     }
 
     /// How many rooms there are, not counting those that sockets are in by their id.
@@ -290,6 +323,10 @@ impl LocalAdapter {
 }
 
 impl Adapter for LocalAdapter {
+    fn list_rooms(&self) -> BoxFuture<Result<Vec<String>, AdapterError>> {
+        Box::pin(std::future::ready(Ok(self.rooms())))
+    }
+
     fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool) {
         let frames = event.write(self.parser.as_deref(), &self.namespace, None);
         let mut watched = Vec::new();
@@ -342,6 +379,8 @@ impl Adapter for LocalAdapter {
         let details = |socket: Socket| SocketDetails {
             id: socket.id().to_owned(),
             rooms: socket.rooms(),
+            handshake: socket.handshake(),
+            local: Some(socket),
         };
         let found = self.sockets(target).into_iter().map(details).collect();
         Box::pin(std::future::ready(Ok(found)))

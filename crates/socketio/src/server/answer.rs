@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
 use tokio::{
     sync::oneshot,
@@ -50,6 +50,15 @@ impl<T: DeserializeOwned + Send + 'static> Answer<T> {
                 Ok(Err(_)) => Err(AckError::Disconnected),
                 Err(_) => Err(AckError::Timeout),
             }
+        }))
+    }
+
+    /// The one answer to a broadcast for one socket. Without a recipient there is nobody to wait for.
+    pub(crate) fn only(answers: Answers<T>) -> Self {
+        Self(Box::pin(async move {
+            let mut answers = answers.stream()?;
+            let only = answers.next().await;
+            only.map_or(Err(AckError::Disconnected), |only| only.answer)
         }))
     }
 

@@ -8,6 +8,7 @@ use super::{
     adapter::{Adapter, AdapterError},
     answer::{Answer, Answers},
     namespace::Namespace,
+    remote::RemoteSocket,
     socket::Socket,
 };
 use crate::{
@@ -172,11 +173,7 @@ impl Broadcast {
         let namespace = &self.namespace;
         let sockets = details.into_iter();
         Ok(sockets
-            .map(|found| RemoteSocket {
-                id: found.id,
-                rooms: found.rooms,
-                namespace: namespace.clone(),
-            })
+            .map(|found| RemoteSocket::new(found, namespace.clone()))
             .collect())
     }
 
@@ -204,55 +201,6 @@ impl Broadcast {
 
     fn adapter(&self) -> &dyn Adapter {
         &**self.namespace.adapter(self.is_local)
-    }
-}
-
-/// A socket that [`fetch_sockets`](Broadcast::fetch_sockets) has found, on whichever node.
-#[derive(Debug, Clone)]
-pub struct RemoteSocket {
-    id: String,
-    rooms: Vec<String>,
-    namespace: Namespace,
-}
-
-impl RemoteSocket {
-    /// The socket's id.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The rooms it was in when it was found.
-    pub fn rooms(&self) -> &[String] {
-        &self.rooms
-    }
-
-    /// Emits an event to it.
-    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
-        self.only().emit(event, args)
-    }
-
-    /// Lets it join rooms.
-    pub fn join(&self, rooms: impl IntoRooms) {
-        self.only().sockets_join(rooms);
-    }
-
-    /// Lets it leave rooms.
-    pub fn leave(&self, rooms: impl IntoRooms) {
-        self.only().sockets_leave(rooms);
-    }
-
-    /// Disconnects it from the namespace.
-    pub fn disconnect(&self) {
-        self.only().disconnect_sockets();
-    }
-
-    /// Closes its connection.
-    pub fn close(&self) {
-        self.only().close_sockets();
-    }
-
-    fn only(&self) -> Broadcast {
-        Broadcast::new(self.namespace.clone()).to(&self.id)
     }
 }
 

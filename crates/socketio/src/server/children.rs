@@ -1,13 +1,12 @@
 //! `Children`: the namespaces of a parent, and the adapter that carries a broadcast of the parent out in each of them.
 
 use std::{
-    future::poll_fn,
+    collections::BTreeSet,
     sync::{Arc, Mutex},
-    task::Poll,
     time::Duration,
 };
 
-use futures_util::stream::select_all;
+use futures_util::{future::join_all, stream::select_all};
 
 use super::{
     adapter::{Adapter, AdapterError, BoxFuture, BoxStream, SocketDetails},
@@ -71,6 +70,29 @@ impl ChildrenAdapter {
 }
 
 impl Adapter for ChildrenAdapter {
+    /// Each server has its own children, so the answer of the one that sees the most is the best.
+    fn server_count(&self) -> BoxFuture<Result<usize, AdapterError>> {
+        let counts = join_all(self.adapters().map(|adapter| adapter.server_count()));
+        Box::pin(async move {
+            let mut most = 1;
+            for count in counts.await {
+                most = most.max(count?);
+            }
+            Ok(most)
+        })
+    }
+
+    fn list_rooms(&self) -> BoxFuture<Result<Vec<String>, AdapterError>> {
+        let rooms = join_all(self.adapters().map(|adapter| adapter.list_rooms()));
+        Box::pin(async move {
+            let mut all = BTreeSet::new();
+            for rooms in rooms.await {
+                all.extend(rooms?);
+            }
+            Ok(all.into_iter().collect())
+        })
+    }
+
     fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool) {
         self.adapters()
             .for_each(|adapter| adapter.broadcast(event, target, is_volatile));
@@ -93,12 +115,10 @@ impl Adapter for ChildrenAdapter {
         &self,
         target: &Target,
     ) -> BoxFuture<Result<Vec<SocketDetails>, AdapterError>> {
-        let found = self
-            .adapters()
-            .map(|adapter| adapter.fetch_sockets(target))
-            .collect();
+        let found = self.adapters().map(|adapter| adapter.fetch_sockets(target));
+        let found = join_all(found);
         Box::pin(async move {
-            let found: Result<Vec<_>, _> = join(found).await.into_iter().collect();
+            let found: Result<Vec<_>, _> = found.await.into_iter().collect();
             Ok(found?.into_iter().flatten().collect())
         })
     }
@@ -132,46 +152,5 @@ impl Adapter for ChildrenAdapter {
     fn disconnect_sockets(&self, target: &Target, close: bool) {
         self.adapters()
             .for_each(|adapter| adapter.disconnect_sockets(target, close));
-    }
-}
-
-/// Waits for all, side by side, since each child's deadline runs from the start.
-pub(crate) async fn join<T>(futures: Vec<BoxFuture<T>>) -> Vec<T> {
-    let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    let mut waiting: Vec<_> = futures.into_iter().enumerate().collect();
-    poll_fn(|context| {
-        waiting.retain_mut(|(place, future)| match future.as_mut().poll(context) {
-            Poll::Ready(result) => {
-                results[*place] = Some(result);
-                false
-            }
-            Poll::Pending => true,
-        });
-        if waiting.is_empty() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-    results.into_iter().flatten().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn all_are_waited_for_at_once_and_keep_their_order() {
-        let start = tokio::time::Instant::now();
-        let after = |seconds: u64| -> BoxFuture<u64> {
-            Box::pin(async move {
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-                seconds
-            })
-        };
-        assert_eq!(join(vec![after(3), after(1), after(2)]).await, [3, 1, 2]);
-        assert_eq!(start.elapsed().as_secs(), 3);
-        assert!(join(Vec::<BoxFuture<u64>>::new()).await.is_empty());
     }
 }

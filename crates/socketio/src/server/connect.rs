@@ -92,20 +92,35 @@ async fn found(link: Arc<Link>, name: Room, auth: Option<Arc<str>>, parents: Vec
 /// The socket of a client that has entered a namespace; none if there is no randomness for its id.
 fn make_socket(link: &Arc<Link>, namespace: Namespace, auth: Option<Arc<str>>) -> Option<Socket> {
     let Some(id) = new_id() else {
-        link.engine().handler().namespaces.leave(&namespace);
+        leave(link, &namespace);
         return None;
     };
     let handlers = namespace.handlers();
     Some(Socket::new(id, namespace, link.clone(), handlers, auth))
 }
 
-/// As with handlers: up to the first await here and now, the rest as a task, which ends when the predicates and
-/// middlewares do, at the latest at their timeout.
-fn run(link: &Link, admission: impl Future<Output = ()> + Send + 'static) {
-    let mut admission = Box::pin(admission);
+/// A client that has entered a namespace is gone, or was never let in.
+pub(crate) fn leave(link: &Link, namespace: &Namespace) {
+    let protocol = link.engine().handler();
+    let is_gone = protocol.namespaces.leave(namespace);
+    if is_gone {
+        let namespace = namespace.clone();
+        run(link, async move {
+            let closing = CatchUnwind(Box::pin(async { namespace.close_adapter().await }));
+            if closing.await.is_err() {
+                tracing::error!(namespace = namespace.name(), "adapter panicked");
+            }
+        });
+    }
+}
+
+/// As with handlers: up to the first await here and now, the rest as a task. It ends when the predicates and middlewares
+/// do, at the latest at their timeout, or when the adapter is closed.
+fn run(link: &Link, work: impl Future<Output = ()> + Send + 'static) {
+    let mut work = Box::pin(work);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    if admission.as_mut().poll(&mut context).is_pending() {
-        spawn(link, admission);
+    if work.as_mut().poll(&mut context).is_pending() {
+        spawn(link, work);
     }
 }
 

@@ -1,5 +1,7 @@
 //! `Handshake`: what a client said when it came: its request, and the auth payload of its CONNECT.
 
+mod serial;
+
 use std::{fmt, net::SocketAddr, str, sync::Arc, time::SystemTime};
 
 use engineio::server::{RemoteAddr, Secure};

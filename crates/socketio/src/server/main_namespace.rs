@@ -8,10 +8,11 @@ use super::{
     Server,
     adapter::AdapterError,
     answer::Answers,
-    broadcast::{Broadcast, IntoRooms, RemoteSocket},
+    broadcast::{Broadcast, IntoRooms},
     event::Event,
     handler::Outcome,
     namespace::Namespace,
+    remote::RemoteSocket,
     server_side::ServerEvent,
     socket::Socket,
 };
@@ -124,6 +125,16 @@ impl Server {
     /// The sockets of all nodes; see [`Broadcast::fetch_sockets`].
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, AdapterError> {
         self.main.fetch_sockets().await
+    }
+
+    /// The rooms there are on all nodes; see [`Namespace::rooms`].
+    pub async fn rooms(&self) -> Result<Vec<String>, AdapterError> {
+        self.main.rooms().await
+    }
+
+    /// How many servers there are, this one included.
+    pub async fn server_count(&self) -> Result<usize, AdapterError> {
+        self.main.server_count().await
     }
 
     /// Lets everybody join rooms.

@@ -19,6 +19,7 @@ mod main_namespace;
 mod namespace;
 mod namespaces;
 mod phase;
+mod remote;
 mod room_events;
 mod server_side;
 mod socket;
@@ -40,6 +41,7 @@ use engineio::{
     CloseReason, Message, Sid,
     server::{Engine, Listener},
 };
+use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use tokio::{
     net::{TcpListener, ToSocketAddrs},
@@ -48,7 +50,7 @@ use tokio::{
 
 pub use self::{
     answer::{Answer, AnswerFrom, AnswerStream, Answers},
-    broadcast::{Broadcast, Emitter, IntoRooms, RemoteSocket},
+    broadcast::{Broadcast, Emitter, IntoRooms},
     config::Config,
     connection::Connection,
     counters::Counters,
@@ -57,6 +59,7 @@ pub use self::{
     handshake::Handshake,
     listeners::ListenerId,
     namespace::Namespace,
+    remote::{RemoteEmitter, RemoteSocket},
     server_side::ServerEvent,
     socket::Socket,
 };
@@ -106,6 +109,7 @@ impl Server {
             is_closing: AtomicBool::new(false),
             counters,
         };
+        main.adapter(false).init();
         Self {
             engine: Engine::with_hooks(engine_config, hooks, protocol),
             main,
@@ -223,19 +227,23 @@ impl Server {
     }
 
     /// Ends the server: no new session is taken, every socket is disconnected with the reason `server shutting down`,
-    /// what is queued is sent, and the sessions are closed. Returns when they are gone.
+    /// what is queued is sent, and the sessions are closed, then the adapters. Returns when they are gone.
     ///
     /// No DISCONNECT is sent, so that clients come back when a server does.
     pub async fn close(&self) {
         let protocol = self.engine.handler();
         protocol.is_closing.store(true, Ordering::SeqCst);
         self.engine.refuse_sessions();
-        for namespace in protocol.namespaces.all() {
+        let namespaces = protocol.namespaces.all();
+        for namespace in &namespaces {
             for socket in namespace.sockets() {
                 socket.end(DisconnectReason::ServerShuttingDown);
             }
         }
         self.engine.close().await;
+        // Also of those that clients have brought about, or left, meanwhile.
+        let namespaces = namespaces.into_iter().chain(protocol.namespaces.all());
+        join_all(namespaces.map(|namespace| namespace.close_adapter())).await;
     }
 
     /// The engine below: its sessions and its options.

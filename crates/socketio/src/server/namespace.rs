@@ -3,21 +3,23 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
+use futures_util::{FutureExt, future::Shared};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Config,
-    adapter::{Adapter, AdapterError, LocalAdapter},
+    adapter::{Adapter, AdapterError, BoxFuture, LocalAdapter},
     answer::Answers,
-    broadcast::{Broadcast, IntoRooms, RemoteSocket},
+    broadcast::{Broadcast, IntoRooms},
     children::{Children, ChildrenAdapter},
     event::Event,
     handler::{self, Handlers, Outcome},
     lock,
+    remote::RemoteSocket,
     server_side::ServerEvent,
     socket::Socket,
 };
@@ -45,6 +47,8 @@ struct Inner {
     /// The same for this node alone.
     near: Arc<dyn Adapter>,
     kin: Kin,
+    /// The end of the adapter, for all who wait for it.
+    closing: OnceLock<Shared<BoxFuture<()>>>,
 }
 
 /// Whether the namespace is one of a family.
@@ -69,6 +73,7 @@ impl Namespace {
             local,
             adapter,
             kin: if is_child { Kin::Child } else { Kin::None },
+            closing: OnceLock::new(),
         }))
     }
 
@@ -83,6 +88,7 @@ impl Namespace {
             adapter: Arc::new(ChildrenAdapter::new(children.clone(), false)),
             near: Arc::new(ChildrenAdapter::new(children.clone(), true)),
             kin: Kin::Parent(children),
+            closing: OnceLock::new(),
         }))
     }
 
@@ -279,6 +285,17 @@ impl Namespace {
         self.everybody().fetch_sockets().await
     }
 
+    /// The rooms there are on all nodes, each once, not counting those that sockets are in by their id. Those of this
+    /// node are [`LocalAdapter::rooms`].
+    pub async fn rooms(&self) -> Result<Vec<String>, AdapterError> {
+        self.adapter(false).list_rooms().await
+    }
+
+    /// How many servers there are, this one included.
+    pub async fn server_count(&self) -> Result<usize, AdapterError> {
+        self.adapter(false).server_count().await
+    }
+
     /// Lets everybody join rooms.
     pub fn sockets_join(&self, rooms: impl IntoRooms) {
         self.everybody().sockets_join(rooms);
@@ -315,6 +332,12 @@ impl Namespace {
         } else {
             &self.0.adapter
         }
+    }
+
+    /// The namespace, or the server, is at its end: closes the adapter, once for all who ask.
+    pub(crate) fn close_adapter(&self) -> impl Future<Output = ()> + Send + use<> {
+        let close = || self.0.adapter.close().shared();
+        self.0.closing.get_or_init(close).clone()
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

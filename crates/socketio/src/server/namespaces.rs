@@ -150,21 +150,22 @@ impl Namespaces {
         Ok(new)
     }
 
-    /// A client that has entered a namespace is gone, or was never let in.
-    pub(crate) fn leave(&self, namespace: &Namespace) {
+    /// A client that has entered a namespace is gone, or was never let in. True if the namespace goes with it.
+    #[must_use = "the adapter of a namespace that goes is to be closed"]
+    pub(crate) fn leave(&self, namespace: &Namespace) -> bool {
         if !namespace.is_child() {
-            return;
+            return false;
         }
         let mut state = write(&self.state);
         let Some(entry) = state.by_name.get(namespace.name()) else {
-            return;
+            return false;
         };
         let Origin::Client(clients) = &entry.origin else {
-            return;
+            return false;
         };
         let before = clients.fetch_sub(1, Ordering::Relaxed);
         if before > 1 || !self.config.cleanup_empty_namespaces {
-            return;
+            return false;
         }
         let gone = state.by_name.remove(namespace.name());
         state.dynamic_count -= 1;
@@ -173,8 +174,7 @@ impl Namespaces {
         }
         drop(state);
         tracing::debug!(namespace = namespace.name(), "empty namespace removed");
-        // Only now, since the adapter may be the user's.
-        drop(gone);
+        true
     }
 
     /// A parent of all namespaces whose names the predicate accepts, if no earlier one does.
@@ -231,6 +231,7 @@ impl Namespaces {
 
     fn announce(&self, namespace: &Namespace, hooks: &[Hook]) {
         tracing::debug!(namespace = namespace.name(), "namespace made");
+        self.call(|| namespace.adapter(false).init());
         for hook in hooks {
             self.call(|| hook(namespace));
         }

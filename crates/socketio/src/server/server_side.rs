@@ -8,11 +8,11 @@ use std::{
     },
 };
 
+use futures_util::future::join_all;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     adapter::BoxFuture,
-    children::join,
     handler::{CatchUnwind, HandlerFuture, Outcome},
     lock,
 };
@@ -95,7 +95,7 @@ impl ServerSide {
             let running = handlers
                 .into_iter()
                 .map(|handler| run(handler, event.clone(), args.clone()));
-            join(running.collect()).await;
+            join_all(running).await;
             lock(&event.answer.args).take()
         })
     }

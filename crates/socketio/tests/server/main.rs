@@ -8,6 +8,7 @@ mod acks;
 mod binary;
 mod client;
 mod close;
+mod cluster;
 mod connect;
 mod disconnect;
 mod dynamic;
@@ -20,7 +21,6 @@ mod middleware;
 mod parser;
 mod races;
 mod rooms;
-mod server_side;
 mod slow;
 #[cfg(feature = "rustls")]
 mod tls;

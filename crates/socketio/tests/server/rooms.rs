@@ -1,17 +1,6 @@
 //! Rooms and broadcasts.
 
-use std::sync::{Arc, Mutex};
-
-use futures_util::stream::select_all;
-use socketio::{
-    AnswerFrom, Args, Config, Event, JoinError, Server, Socket,
-    encode::Draft,
-    rooms::{Room, Target},
-    server::adapter::{
-        Adapter, AdapterError, AdapterFactory, BoxFuture, BoxStream, LocalAdapter, RoomEvent,
-        SocketDetails,
-    },
-};
+use socketio::{Args, Config, Event, JoinError, Server, Socket, server::adapter::RoomEvent};
 
 use crate::client::{Client, notes};
 
@@ -208,115 +197,6 @@ async fn a_handler_may_broadcast_and_be_a_recipient() {
     client
         .ask(r#"42["shout",1,"two"]"#, r#"42["shout",1,"two"]"#)
         .await;
-}
-
-/// Two servers that broadcast to each other's sockets.
-#[derive(Default)]
-struct Mesh(Mutex<Vec<Arc<LocalAdapter>>>);
-
-struct Node {
-    mesh: Arc<Mesh>,
-    namespace: String,
-}
-
-impl Node {
-    fn locals(&self) -> Vec<Arc<LocalAdapter>> {
-        let locals = self.mesh.0.lock().unwrap();
-        locals
-            .iter()
-            .filter(|local| local.namespace() == self.namespace)
-            .cloned()
-            .collect()
-    }
-}
-
-impl Adapter for Node {
-    fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool) {
-        self.locals()
-            .iter()
-            .for_each(|local| local.broadcast(event, target, is_volatile));
-    }
-
-    fn broadcast_with_ack(
-        &self,
-        event: &Draft,
-        target: &Target,
-        is_volatile: bool,
-        timeout: std::time::Duration,
-    ) -> BoxStream<AnswerFrom<Args>> {
-        let asked = self.locals().into_iter();
-        let asked =
-            asked.map(|local| local.broadcast_with_ack(event, target, is_volatile, timeout));
-        Box::pin(select_all(asked))
-    }
-
-    fn fetch_sockets(
-        &self,
-        target: &Target,
-    ) -> BoxFuture<Result<Vec<SocketDetails>, AdapterError>> {
-        let asked: Vec<_> = self
-            .locals()
-            .iter()
-            .map(|local| local.fetch_sockets(target))
-            .collect();
-        Box::pin(async move {
-            let mut found = Vec::new();
-            for node in asked {
-                found.extend(node.await?);
-            }
-            Ok(found)
-        })
-    }
-
-    fn add_sockets(&self, target: &Target, rooms: &[Room]) {
-        self.locals()
-            .iter()
-            .for_each(|local| local.add_sockets(target, rooms));
-    }
-
-    fn del_sockets(&self, target: &Target, rooms: &[Room]) {
-        self.locals()
-            .iter()
-            .for_each(|local| local.del_sockets(target, rooms));
-    }
-
-    fn disconnect_sockets(&self, target: &Target, close: bool) {
-        self.locals()
-            .iter()
-            .for_each(|local| local.disconnect_sockets(target, close));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_adapter_may_span_several_servers() {
-    let mesh = Arc::new(Mesh::default());
-    let node = || {
-        let mesh = mesh.clone();
-        Server::with_config(Config {
-            adapter: Some(AdapterFactory::new(move |local| {
-                let namespace = local.namespace().to_owned();
-                mesh.0.lock().unwrap().push(local);
-                Arc::new(Node {
-                    mesh: mesh.clone(),
-                    namespace,
-                })
-            })),
-            ..Config::default()
-        })
-    };
-    let (here, there) = (node(), node());
-    let (mut a, mut b) = (Client::connect(&here).await, Client::connect(&there).await);
-    here.emit("hi", ()).unwrap();
-    a.expect(r#"42["hi"]"#).await;
-    b.expect(r#"42["hi"]"#).await;
-    here.local().emit("local", ()).unwrap();
-    a.expect(r#"42["local"]"#).await;
-    b.quiet().await;
-    assert_eq!(here.of("/").fetch_sockets().await.unwrap().len(), 2);
-    let votes = there.emit_with_ack::<(u8,)>("vote", ());
-    a.ask("430[1]", r#"420["vote"]"#).await;
-    b.ask("430[2]", r#"420["vote"]"#).await;
-    assert_eq!(votes.await, Ok(vec![Ok((1,)), Ok((2,))]));
 }
 
 #[tokio::test(start_paused = true)]

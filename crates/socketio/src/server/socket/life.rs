@@ -9,6 +9,7 @@ use crate::{
     rooms::Member,
     server::{
         answer::Waiter,
+        connect,
         flow::Flow,
         handler::{HandlerName, start},
         listeners::Table,
@@ -157,7 +158,6 @@ impl Socket {
         if let Some(own) = self.listeners() {
             own.clear();
         }
-        let protocol = self.0.link.engine().handler();
-        protocol.namespaces.leave(&self.0.namespace);
+        connect::leave(&self.0.link, &self.0.namespace);
     }
 }

@@ -20,6 +20,9 @@ pub enum DecodeError {
     /// The length of a packet of protocol 3 that is none, or not that of what follows.
     #[error("length of a packet is not valid")]
     InvalidLength,
+    /// A body of JSONP polling that is no form with one field `d`.
+    #[error("body is not a form with one field d")]
+    InvalidForm,
     /// More packets in one payload than [`Config::max_packets_per_payload`](crate::Config::max_packets_per_payload).
     #[error("too many packets in one payload")]
     TooManyPackets,

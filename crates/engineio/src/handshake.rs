@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::{
     config::Config,
     dialect::{Dialect, Protocol},
+    jsonp::Jsonp,
     packet::Frame,
     sid::Sid,
 };
@@ -87,6 +88,8 @@ pub struct Query {
     pub transport: Transport,
     /// What `EIO` and `b64` say. As in the reference anything but 4 is meant for protocol 3, also nothing at all.
     pub dialect: Dialect,
+    /// `j` on long-polling, which asks for JSONP.
+    pub jsonp: Option<Jsonp>,
     /// `sid`, absent in a handshake. One that cannot be ours is reported as unknown, as any other.
     pub sid: Option<Result<Sid, HandshakeError>>,
 }
@@ -99,6 +102,7 @@ impl Query {
             protocol: Protocol::V3,
             base64: false,
         };
+        let mut jsonp = None;
         let mut sid = None;
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
@@ -112,14 +116,20 @@ impl Query {
                 "EIO" if value == "4" => dialect.protocol = Protocol::V4,
                 "EIO" => dialect.protocol = Protocol::V3,
                 "b64" => dialect.base64 = !value.is_empty(),
+                "j" => jsonp = Some(Jsonp::parse(&value).ok_or(HandshakeError::BadRequest)),
                 "sid" if value.is_empty() => sid = None,
                 "sid" => sid = Some(value.parse().map_err(|_| HandshakeError::UnknownSid)),
                 _ => {}
             }
         }
+        let transport = transport?;
         Ok(Self {
-            transport: transport?,
+            transport,
             dialect,
+            jsonp: match transport {
+                Transport::Polling => jsonp.transpose()?,
+                Transport::WebSocket => None,
+            },
             sid,
         })
     }
@@ -156,6 +166,7 @@ mod tests {
         let expected = Query {
             transport: Transport::WebSocket,
             dialect: Dialect::V4,
+            jsonp: None,
             sid: Some(Ok(sid())),
         };
         assert_eq!(
@@ -188,6 +199,19 @@ mod tests {
         assert_eq!(dialect("EIO=3&b64=1"), (Protocol::V3, true));
         assert_eq!(dialect("EIO=3&b64="), (Protocol::V3, false));
         assert_eq!(dialect("EIO=4&b64=true"), (Protocol::V4, true));
+    }
+
+    #[test]
+    fn a_callback_is_a_number_and_a_matter_of_long_polling() {
+        let jsonp = |query: &str| parse(query).map(|query| query.jsonp);
+        assert_eq!(jsonp("transport=polling"), Ok(None));
+        assert_eq!(jsonp("transport=polling&j=4"), Ok(Jsonp::parse("4")));
+        assert_eq!(
+            jsonp("transport=polling&j="),
+            Err(HandshakeError::BadRequest)
+        );
+        assert_eq!(jsonp("transport=websocket&j="), Ok(None));
+        assert_eq!(jsonp("j="), Err(HandshakeError::UnknownTransport));
     }
 
     #[test]

@@ -71,6 +71,25 @@ pub(super) fn lets_in(cors: &Cors, headers: &HeaderMap) -> bool {
     }
 }
 
+/// The same for a script. Any page can load one and read what it says, and browsers name no origin then: it is that of the
+/// `Referer`, and whoever hides that is not let in.
+pub(super) fn lets_in_script(cors: &Cors, headers: &HeaderMap) -> bool {
+    if headers.contains_key(header::ORIGIN) || matches!(cors.options().origin, Origins::Any) {
+        return lets_in(cors, headers);
+    }
+    let referer = headers.get(header::REFERER);
+    let page = referer.and_then(|page| page.to_str().ok());
+    page.and_then(origin_of)
+        .is_some_and(|origin| is_own(origin, headers) || cors.allows(origin))
+}
+
+/// The scheme, host and port of an address.
+fn origin_of(address: &str) -> Option<&str> {
+    let host = address.find("://")? + "://".len();
+    let path = address[host..].find(['/', '?', '#']);
+    Some(path.map_or(address, |path| &address[..host + path]))
+}
+
 /// Whether the page comes from the host that it asks: of such requests CORS says nothing.
 fn is_own(origin: &str, headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).map(HeaderValue::as_bytes);

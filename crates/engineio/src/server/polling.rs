@@ -20,8 +20,9 @@ use super::{
 use crate::{
     dialect::{Dialect, Protocol},
     error::{CloseReason, DecodeError},
-    handshake::{HandshakeError, Transport},
-    packet::Packet,
+    handshake::{HandshakeError, Query, Transport},
+    jsonp::{self, Jsonp},
+    packet::{Frame, Packet},
     payload::{self, v3::Payload},
     session::{RequestRefused, Transmit, Wire},
 };
@@ -35,14 +36,14 @@ const OCTET_STREAM: &str = "application/octet-stream";
 /// The handshake: makes a session and answers with its open packet, and the cookie if there is one.
 pub(super) async fn open<H: Handler, B>(
     engine: &Arc<Engine<H>>,
-    dialect: Dialect,
+    query: &Query,
     request: Request<B>,
 ) -> Result<Response<Body>, HandshakeError> {
     let (parts, _body) = request.into_parts();
-    let link = engine.open_session(Transport::Polling, dialect, &parts)?;
+    let link = engine.open_session(Transport::Polling, query.dialect, &parts)?;
     let cookie = engine.config.cookie.as_ref();
     let cookie = cookie.map(|cookie| cookie.header(link.sid()));
-    let mut response = park(link, &parts.headers).await;
+    let mut response = park(link, query.jsonp, &parts.headers).await;
     if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -52,20 +53,26 @@ pub(super) async fn open<H: Handler, B>(
 /// A GET: answered when there is something to send.
 pub(super) async fn receive<H: Handler>(
     link: Arc<Link<H>>,
+    jsonp: Option<Jsonp>,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, HandshakeError> {
     if let Err(refused) = link.drive(|session| session.open_poll()) {
         return refuse(refused);
     }
-    Ok(park(link, headers).await)
+    Ok(park(link, jsonp, headers).await)
 }
 
-async fn park<H: Handler>(link: Arc<Link<H>>, headers: &HeaderMap) -> Response<Body> {
+async fn park<H: Handler>(
+    link: Arc<Link<H>>,
+    jsonp: Option<Jsonp>,
+    headers: &HeaderMap,
+) -> Response<Body> {
     let is_old_ie = is_old_ie(headers);
     let compression = link.engine().config().http_compression;
     let encoding = compression.and_then(|_| Encoding::negotiate(headers));
     let Payload { body, is_binary } = LongPoll {
         link,
+        jsonp,
         is_answered: false,
     }
     .await;
@@ -93,6 +100,7 @@ async fn park<H: Handler>(link: Arc<Link<H>>, headers: &HeaderMap) -> Response<B
 /// A POST: its packets are handed on in order, then it is answered with `ok`.
 pub(super) async fn send<H, B>(
     link: Arc<Link<H>>,
+    jsonp: Option<Jsonp>,
     request: Request<B>,
 ) -> Result<Response<Body>, HandshakeError>
 where
@@ -135,9 +143,17 @@ where
         Err(_elapsed) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "")),
     };
     let most = config.max_packets_per_payload;
-    let delivered = match link.protocol() {
-        Protocol::V4 => deliver(&link, payload::decode(body, most)).await,
-        Protocol::V3 => deliver(&link, payload::v3::decode(body, is_binary, most)).await,
+    let body = match jsonp {
+        Some(_) => jsonp::unwrap(&body),
+        None => Ok(body),
+    };
+    let delivered = match (body, link.protocol()) {
+        (Ok(body), Protocol::V4) => deliver(&link, payload::decode(body, most)).await,
+        (Ok(body), Protocol::V3) => {
+            let is_binary = is_binary && jsonp.is_none();
+            deliver(&link, payload::v3::decode(body, is_binary, most)).await
+        }
+        (Err(error), _) => deliver(&link, std::iter::once(Err(error))).await,
     };
     if delivered.is_err() {
         return Ok(plain(StatusCode::BAD_REQUEST, ""));
@@ -179,6 +195,7 @@ async fn deliver<H: Handler>(
 /// A parked GET. If it is dropped before its answer, its connection was lost.
 struct LongPoll<H: Handler> {
     link: Arc<Link<H>>,
+    jsonp: Option<Jsonp>,
     is_answered: bool,
 }
 
@@ -191,17 +208,26 @@ impl<H: Handler> Future for LongPoll<H> {
             Transmit::Idle => Poll::Pending,
             Transmit::Frames | Transmit::Close => {
                 self.is_answered = true;
-                let dialect = self.link.dialect();
-                Poll::Ready(match dialect.protocol {
-                    Protocol::V4 => Payload {
-                        body: payload::encode(&batch),
-                        is_binary: false,
-                    },
-                    Protocol::V3 => payload::v3::encode(&batch, dialect.base64),
-                })
+                Poll::Ready(encode(&batch, self.link.dialect(), self.jsonp))
             }
         }
     }
+}
+
+/// The body that the client expects.
+fn encode(batch: &[Frame], dialect: Dialect, jsonp: Option<Jsonp>) -> Payload {
+    let mut payload = match dialect.protocol {
+        Protocol::V4 => Payload {
+            body: payload::encode(batch),
+            is_binary: false,
+        },
+        // A script holds text only.
+        Protocol::V3 => payload::v3::encode(batch, dialect.base64 || jsonp.is_some()),
+    };
+    if let Some(jsonp) = jsonp {
+        payload.body = jsonp.wrap(&payload.body);
+    }
+    payload
 }
 
 impl<H: Handler> Drop for LongPoll<H> {

@@ -177,11 +177,15 @@ where
     if has_bad_origin(request.headers()) {
         return Err(BadRequest::InvalidOrigin.into());
     }
-    // A handshake by long-polling is open to all: what it answers, CORS keeps from a foreign page.
-    let is_guarded = is_upgrade || query.sid.is_some();
+    // A handshake by long-polling is open to all: what it answers, CORS keeps from a foreign page, unless it is a script.
+    let is_guarded = is_upgrade || query.sid.is_some() || query.jsonp.is_some();
+    let lets_in = match query.jsonp {
+        Some(_) => cors::lets_in_script,
+        None => cors::lets_in,
+    };
     if let Some(cors) = &engine.config.cors
         && is_guarded
-        && !cors::lets_in(cors, request.headers())
+        && !lets_in(cors, request.headers())
     {
         return Err(HandshakeError::Forbidden.into());
     }
@@ -198,10 +202,10 @@ where
             let response = match (query.transport, request.method()) {
                 (Transport::WebSocket, _) => websocket::probe(&link, query.dialect, request),
                 (Transport::Polling, &Method::GET) if !is_upgrade => {
-                    polling::receive(link, request.headers()).await
+                    polling::receive(link, query.jsonp, request.headers()).await
                 }
                 (Transport::Polling, &Method::POST) if !is_upgrade => {
-                    polling::send(link, request).await
+                    polling::send(link, query.jsonp, request).await
                 }
                 (Transport::Polling, _) if is_upgrade => Err(HandshakeError::BadRequest),
                 (Transport::Polling, _) => Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "")),
@@ -222,7 +226,7 @@ where
             }
             Ok(match query.transport {
                 Transport::WebSocket => websocket::open(engine, query.dialect, request)?,
-                Transport::Polling => polling::open(&engine, query.dialect, request).await?,
+                Transport::Polling => polling::open(&engine, &query, request).await?,
             })
         }
     }

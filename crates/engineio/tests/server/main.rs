@@ -13,6 +13,7 @@ mod handler;
 mod handshake;
 mod heartbeat;
 mod hooks;
+mod jsonp;
 mod limits;
 mod mounting;
 mod panics;

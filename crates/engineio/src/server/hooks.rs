@@ -5,11 +5,12 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use http::{HeaderMap, Request, Response, StatusCode, request::Parts};
 
 use super::{
+    files::StaticFiles,
     refusal::{ConnectionError, Refusal},
     service::Body,
 };
 
-/// Functions of the application that are called for requests. None by default.
+/// What the application has to say about requests: functions that are called for them, and files. None by default.
 ///
 /// ```
 /// use engineio::server::Hooks;
@@ -28,6 +29,7 @@ pub struct Hooks {
     initial_headers: Option<Arc<AddHeaders>>,
     headers: Option<Arc<AddHeaders>>,
     connection_error: Option<Arc<Report>>,
+    static_files: StaticFiles,
 }
 
 type AllowRequest = dyn Fn(Parts) -> Allowed + Send + Sync;
@@ -80,6 +82,18 @@ impl Hooks {
     ) -> Self {
         self.connection_error = Some(Arc::new(hook));
         self
+    }
+
+    /// Serves files below the server's path. Requests for them are for no session, and no other hook is asked.
+    #[must_use]
+    pub fn static_files(mut self, files: StaticFiles) -> Self {
+        self.static_files = files;
+        self
+    }
+
+    /// The files.
+    pub(super) fn files(&self) -> &StaticFiles {
+        &self.static_files
     }
 
     /// Tells the application of a refused request.
@@ -136,6 +150,7 @@ impl fmt::Debug for Hooks {
             .field("initial_headers", &self.initial_headers.is_some())
             .field("headers", &self.headers.is_some())
             .field("connection_error", &self.connection_error.is_some())
+            .field("static_files", &self.static_files)
             .finish()
     }
 }

@@ -4,6 +4,7 @@ mod clock;
 mod compression;
 mod cors;
 mod drain;
+mod files;
 mod hooks;
 mod layer;
 mod link;
@@ -47,6 +48,7 @@ pub use self::tls::{ClientCertificates, Tls, TlsError};
 #[cfg(unix)]
 pub use self::unix::UnixSocket;
 pub use self::{
+    files::StaticFiles,
     hooks::Hooks,
     layer::{Layer, LayerService},
     link::Link,

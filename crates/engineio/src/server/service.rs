@@ -140,6 +140,9 @@ where
     B::Data: Send,
     B::Error: Send,
 {
+    if let Some(file) = engine.hooks.files().find(engine.config(), &request) {
+        return file.respond().await;
+    }
     let is_upgrade = websocket::is_upgrade(request.headers());
     let (request, parts) = engine.hooks.parts_of(request);
     match answer(engine.clone(), request, is_upgrade).await {

@@ -74,13 +74,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
         let _ended = soon(self.stream.read_to_end(&mut rest)).await;
     }
 
-    async fn read_reply(&mut self) -> Reply {
+    /// The head of the next answer, in lower case.
+    pub async fn head(&mut self) -> String {
+        soon(self.read_head()).await
+    }
+
+    async fn read_head(&mut self) -> String {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             let read = self.stream.read_line(&mut head).await.unwrap();
             assert_ne!(read, 0, "the connection ended within {head:?}");
         }
-        let head = head.to_ascii_lowercase();
+        head.to_ascii_lowercase()
+    }
+
+    async fn read_reply(&mut self) -> Reply {
+        let head = self.read_head().await;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let length = head
             .lines()

@@ -278,7 +278,7 @@ pub use self::{
 pub use engineio::{
     Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, HttpCompression, Origins,
     SameSite,
-    server::{BadRequest, ConnectionError, Hooks, Listener, Peer, RemoteAddr, Secure},
+    server::{BadRequest, ConnectionError, Hooks, Listener, Peer, RemoteAddr, Secure, StaticFiles},
 };
 
 #[cfg(all(feature = "server", unix))]
@@ -289,7 +289,7 @@ pub use engineio::server::{ClientCertificates, Tls, TlsError, rustls};
 
 #[cfg(feature = "server")]
 pub use self::server::{
-    Answer, AnswerFrom, AnswerStream, Answers, Broadcast, Config, Counters, Emitter, Event,
-    Handshake, IntoRooms, ListenerId, Namespace, Outcome, RemoteEmitter, RemoteSocket, Server,
-    ServerEvent, Socket,
+    Answer, AnswerFrom, AnswerStream, Answers, Broadcast, ClientBundle, Config, Counters, Emitter,
+    Event, Handshake, IntoRooms, ListenerId, Namespace, Outcome, RemoteEmitter, RemoteSocket,
+    Server, ServerEvent, Socket,
 };

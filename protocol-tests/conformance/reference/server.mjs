@@ -5,7 +5,7 @@ import { attach } from "engine.io";
 import { Server } from "socket.io";
 
 const { maxPayload, refuse, ...given } = JSON.parse(process.argv[2] ?? "{}");
-const options = { ...given, ...(maxPayload === undefined ? {} : { maxHttpBufferSize: maxPayload }), serveClient: false };
+const options = { serveClient: false, ...given, ...(maxPayload === undefined ? {} : { maxHttpBufferSize: maxPayload }) };
 if (refuse !== undefined) options.allowRequest = (_request, decide) => decide(refuse, false);
 
 const http = createServer((request, response) => {

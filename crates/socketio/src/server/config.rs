@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use engineio::server::Hooks;
 
-use super::adapter::AdapterFactory;
+use super::{adapter::AdapterFactory, client_bundle::ClientBundle};
 use crate::{packet::Limits, parser::Parser};
 
 /// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
@@ -27,6 +27,9 @@ pub struct Config {
     pub engine: engineio::Config,
     /// What the application decides about requests. Default: nothing.
     pub hooks: Hooks,
+    /// The scripts of the client that are served below the path. Default: none, as there are none in this crate; the
+    /// reference brings its own.
+    pub serve_client: Option<ClientBundle>,
     /// How long a client may be in no namespace before its session is closed. Default: 45 s.
     pub connect_timeout: Duration,
     /// How long the middlewares of a namespace may take for one client. Default: 10 s.
@@ -86,6 +89,7 @@ impl Default for Config {
                 ..engineio::Config::default()
             },
             hooks: Hooks::default(),
+            serve_client: None,
             connect_timeout: Duration::from_secs(45),
             connect_handler_timeout: Duration::from_secs(10),
             ack_timeout: Duration::from_secs(30),

@@ -4,6 +4,7 @@ pub mod adapter;
 mod answer;
 mod broadcast;
 mod children;
+mod client_bundle;
 mod collector;
 mod config;
 mod connect;
@@ -51,6 +52,7 @@ use tokio::{
 pub use self::{
     answer::{Answer, AnswerFrom, AnswerStream, Answers},
     broadcast::{Broadcast, Emitter, IntoRooms},
+    client_bundle::ClientBundle,
     config::Config,
     connection::Connection,
     counters::Counters,
@@ -97,7 +99,13 @@ impl Server {
             admission_timeout: Some(config.connect_timeout),
             ..config.engine.clone()
         };
-        let hooks = config.hooks.clone();
+        let hooks = match &config.serve_client {
+            Some(bundle) => config
+                .hooks
+                .clone()
+                .static_files(bundle.clone().into_files()),
+            None => config.hooks.clone(),
+        };
         let config = Arc::new(config);
         let main = Namespace::new("/".into(), config.clone(), false);
         let counters = Arc::new(LiveCounters::default());

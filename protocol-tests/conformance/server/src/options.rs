@@ -4,6 +4,13 @@ use std::time::Duration;
 
 use engineio::{Cookie, CookieOptions, Cors, CorsOptions, Frame, Origins, SameSite, server::Hooks};
 use serde::Deserialize;
+use socketio::ClientBundle;
+
+/// The scripts that the reference serves.
+const CLIENT_FOLDER: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../node_modules/socket.io/client-dist"
+);
 
 /// See the table in `fixture.md`. An option that is not there is a mistake in a test, so it is refused.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +27,7 @@ pub struct Options {
     cookie: Option<CookieOption>,
     refuse: Option<String>,
     initial_packet: Option<String>,
+    serve_client: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -125,6 +133,10 @@ impl Options {
         socketio::Config {
             engine: self.engine(&default.engine.path),
             hooks: self.hooks(),
+            serve_client: self
+                .serve_client
+                .unwrap_or_default()
+                .then(|| ClientBundle::read(CLIENT_FOLDER).expect("the packages are installed")),
             connect_timeout: self
                 .connect_timeout
                 .map_or(default.connect_timeout, Duration::from_millis),

@@ -1,4 +1,5 @@
-//! Builds the page of `web/` with npm into `OUT_DIR`, and lists its files for `src/web.rs` to embed.
+//! Builds the page of `web/` with npm into `OUT_DIR`, and lists its files and the scripts of the client for `src/web.rs`
+//! to embed.
 
 use std::{
     env, fs, io,
@@ -9,8 +10,8 @@ use std::{
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=build.rs");
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let files = if env::var_os("CARGO_FEATURE_PAGE").is_some() {
-        match build_page(&out_dir) {
+    let (page, client) = if env::var_os("CARGO_FEATURE_PAGE").is_some() {
+        match build_page(&out_dir).and_then(|page| Ok((page, client_scripts()?))) {
             Ok(files) => files,
             Err(why) => {
                 println!("cargo::error={why}");
@@ -18,15 +19,37 @@ fn main() -> ExitCode {
             }
         }
     } else {
-        Vec::new()
+        (Vec::new(), Vec::new())
     };
-    fs::write(out_dir.join("page.rs"), table_of(&files)).expect("OUT_DIR can be written");
+    for (table, files) in [("page.rs", page), ("client.rs", client)] {
+        fs::write(out_dir.join(table), table_of(&files)).expect("OUT_DIR can be written");
+    }
     ExitCode::SUCCESS
+}
+
+/// The scripts of the client that the page is built with, for other pages, as their names and where they are on disk.
+fn client_scripts() -> Result<Vec<(String, PathBuf)>, String> {
+    let folder = web().join("node_modules/socket.io-client/dist");
+    let cannot_read = |error| format!("the scripts of socket.io-client cannot be read: {error}");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(cannot_read)? {
+        let path = entry.map_err(cannot_read)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("socket.io.") {
+            files.push((name.into_owned(), path));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn web() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web")
 }
 
 /// The files of the built page, as their paths on the page and on disk.
 fn build_page(out_dir: &Path) -> Result<Vec<(String, PathBuf)>, String> {
-    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web");
+    let web = web();
     for input in [
         "index.html",
         "package.json",

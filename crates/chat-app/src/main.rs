@@ -78,7 +78,10 @@ async fn run(options: Options) -> Result<(), String> {
     let store =
         SqliteStore::open(&options.database, store_options).map_err(|error| error.to_string())?;
 
-    let mut config = socketio::Config::default();
+    let mut config = socketio::Config {
+        serve_client: web::client_bundle(),
+        ..socketio::Config::default()
+    };
     config.engine.max_sessions = descriptors::max_sessions(config.engine.max_sessions);
     let io = Server::with_config(config);
     let database = store.path().display().to_string();

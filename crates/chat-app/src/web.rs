@@ -7,9 +7,13 @@ use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use sha2::{Digest, Sha256};
+use socketio::ClientBundle;
 
 /// The paths and contents of the built page; empty without the feature `page`.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
+
+/// The names and contents of the client's scripts, for other pages; empty without the feature `page`.
+const CLIENT: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/client.rs"));
 
 /// The page and the server are one origin, and need nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
@@ -30,6 +34,16 @@ static PAGE: LazyLock<HashMap<&str, File>> = LazyLock::new(|| {
         .map(|(path, content)| (*path, File::new(path, content)))
         .collect()
 });
+
+/// The scripts of the client that came with the page, if there is one.
+pub fn client_bundle() -> Option<ClientBundle> {
+    let bundle = CLIENT
+        .iter()
+        .fold(ClientBundle::new(), |bundle, (name, content)| {
+            bundle.file(*name, Bytes::from_static(content))
+        });
+    (!CLIENT.is_empty()).then_some(bundle)
+}
 
 /// Answers a request for a file of the page.
 pub fn respond(method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
@@ -173,6 +187,18 @@ mod tests {
         }
         request.insert(header::IF_NONE_MATCH, "\"other\"".parse().unwrap());
         assert_eq!(file.respond(&request).status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn the_page_brings_the_scripts_of_the_client() {
+        let bundle = client_bundle();
+        assert_eq!(bundle.is_some(), cfg!(feature = "page"));
+        if let Some(bundle) = bundle {
+            for name in ClientBundle::OFFICIAL_NAMES {
+                assert!(bundle.names().any(|one| one == name), "{name}");
+            }
+            assert_eq!(bundle.names().count(), ClientBundle::OFFICIAL_NAMES.len());
+        }
     }
 
     #[test]

@@ -178,6 +178,8 @@ group("Chat", () => {
     assert.equal(page.status, 200);
     assert.match(page.headers.get("content-type"), /^text\/html/);
     assert.equal((await fetch(`${chat.url}/no/such/page`)).status, 404);
+    const script = await fetch(`${chat.url}/socket.io/socket.io.min.js`);
+    assert.match(await script.text(), /^\/\*!\s+\* Socket\.IO/);
   });
 
   test("--help names every option, and an unknown one is refused", async () => {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why a packet or a payload could not be decoded. The peer is at fault, always.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum DecodeError {
     /// A packet without even a type.
     #[error("empty packet")]
@@ -64,6 +64,51 @@ impl CloseReason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// What exactly has gone wrong where a session ends with `transport error` or `parse error`: the description beside the
+/// reason, for logs and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseDetail {
+    /// A WebSocket message above [`Config::max_payload`](crate::Config::max_payload). A body that is larger is refused
+    /// with status 413, and the session goes on.
+    #[error("message is too large")]
+    MessageTooLarge,
+    /// A WebSocket message in more frames than are taken.
+    #[error("message has too many fragments")]
+    TooManyFragments,
+    /// A WebSocket text that is not UTF-8.
+    #[error("text is not valid utf-8")]
+    InvalidUtf8,
+    /// A frame against the rules of WebSocket.
+    #[error("websocket frame is not valid")]
+    InvalidFrame,
+    /// A GET or POST while the one before was not answered.
+    #[error("overlapping requests")]
+    OverlappingRequests,
+    /// The connection of the long poll was lost before its answer.
+    #[error("long poll was aborted")]
+    AbortedPoll,
+    /// A POST that was not read to its end, or had a body that is not taken.
+    #[error("post failed")]
+    FailedPost,
+    /// A heartbeat packet that only the other side sends.
+    #[error("heartbeat in the wrong direction")]
+    WrongHeartbeat,
+    /// Something that is not a packet.
+    #[error(transparent)]
+    Undecodable(#[from] DecodeError),
+}
+
+impl CloseDetail {
+    /// The reason that goes with it.
+    pub fn reason(self) -> CloseReason {
+        match self {
+            Self::Undecodable(_) => CloseReason::ParseError,
+            _ => CloseReason::TransportError,
+        }
     }
 }
 

@@ -93,7 +93,7 @@ pub use config::{Config, HttpCompression};
 pub use cookie::{Cookie, CookieError, CookieOptions, SameSite};
 pub use cors::{Cors, CorsError, CorsOptions, Origins};
 pub use dialect::Protocol;
-pub use error::{CloseReason, DecodeError, PushError};
+pub use error::{CloseDetail, CloseReason, DecodeError, PushError};
 pub use handshake::Transport;
 pub use packet::{Frame, Message, Packet};
 pub use sid::Sid;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use crate::{
     config::Config,
     dialect::{Dialect, Protocol},
-    error::{CloseReason, DecodeError, PushError},
+    error::{CloseDetail, CloseReason, PushError},
     handshake::{Transport, open_packet},
     outbox::Outbox,
     packet::{self, Frame, Message, Packet},
@@ -55,6 +55,7 @@ pub struct Session {
     config: Arc<Config>,
     dialect: Dialect,
     state: State,
+    detail: Option<CloseDetail>,
     transport: Transport,
     probe: Probe,
     websocket: WebSocketId,
@@ -179,6 +180,7 @@ impl Session {
             config,
             dialect,
             state: State::Open,
+            detail: None,
             transport,
             probe: Probe::None,
             websocket: WebSocketId(0),
@@ -209,20 +211,11 @@ impl Session {
         }
     }
 
-    /// Something has arrived that is not a packet.
-    pub fn receive_error(&mut self, from: Wire, _error: DecodeError) {
-        match self.role_of(from) {
-            Role::Carrier => self.end(CloseReason::ParseError),
-            Role::Prober => self.drop_probe(),
-            Role::Stale => {}
-        }
-    }
-
     /// A GET of this session has arrived; it is parked until there is something to answer.
     pub fn open_poll(&mut self) -> Result<(), RequestRefused> {
         self.check_request()?;
         if self.get == Slot::Parked {
-            self.end(CloseReason::TransportError);
+            self.fail(CloseDetail::OverlappingRequests);
             return Err(RequestRefused::Overlap);
         }
         self.timers.stop(Timer::FirstPoll);
@@ -236,7 +229,7 @@ impl Session {
         if self.get == Slot::Parked {
             self.get = Slot::Idle;
             if self.transport == Transport::Polling {
-                self.end(CloseReason::TransportError);
+                self.fail(CloseDetail::AbortedPoll);
             }
         }
     }
@@ -245,7 +238,7 @@ impl Session {
     pub fn open_post(&mut self) -> Result<(), RequestRefused> {
         self.check_request()?;
         if self.post == Slot::Parked {
-            self.end(CloseReason::TransportError);
+            self.fail(CloseDetail::OverlappingRequests);
             return Err(RequestRefused::Overlap);
         }
         self.timers.stop(Timer::FirstPoll);
@@ -258,7 +251,16 @@ impl Session {
         self.post = Slot::Idle;
     }
 
-    /// The wire has failed, or was closed by the peer.
+    /// The peer has broken the rules of the wire, such as by something that is not a packet.
+    pub fn transport_failed(&mut self, from: Wire, detail: CloseDetail) {
+        if self.role_of(from) == Role::Carrier {
+            self.fail(detail);
+        } else {
+            self.transport_closed(from, detail.reason());
+        }
+    }
+
+    /// The wire was closed by the peer, or has failed by itself.
     pub fn transport_closed(&mut self, from: Wire, reason: CloseReason) {
         match self.role_of(from) {
             Role::Carrier => self.end(reason),
@@ -429,6 +431,11 @@ impl Session {
         matches!(self.state, State::Closed(_))
     }
 
+    /// What exactly has gone wrong, if the session has ended by the peer's fault.
+    pub fn close_detail(&self) -> Option<CloseDetail> {
+        self.detail
+    }
+
     /// The version of the protocol that the client speaks.
     pub fn protocol(&self) -> Protocol {
         self.dialect.protocol
@@ -487,7 +494,7 @@ impl Session {
             }
             // The heartbeat has one direction.
             (Packet::Ping(_), Protocol::V4) | (Packet::Pong(_), Protocol::V3) => {
-                self.end(CloseReason::TransportError);
+                self.fail(CloseDetail::WrongHeartbeat);
             }
             (Packet::Close, _) => self.end(CloseReason::TransportClose),
             (Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => {}
@@ -543,6 +550,13 @@ impl Session {
     fn end_closing(&mut self) {
         if let State::Closing(reason) = self.state {
             self.end(reason);
+        }
+    }
+
+    fn fail(&mut self, detail: CloseDetail) {
+        if !self.is_closed() {
+            self.detail = Some(detail);
+            self.end(detail.reason());
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::{Engine, Handler, lock, now};
 use crate::{
     dialect::{Dialect, Protocol},
-    error::{CloseReason, DecodeError, PushError},
+    error::{CloseDetail, CloseReason, DecodeError, PushError},
     handshake::Transport,
     packet::{Frame, Packet},
     session::{Event, Session, Transmit, Wire},
@@ -151,6 +151,11 @@ impl<H: Handler> Link<H> {
         lock(&self.core).session.transport()
     }
 
+    /// What exactly has gone wrong, if the session has ended by the client's fault.
+    pub fn close_detail(&self) -> Option<CloseDetail> {
+        lock(&self.core).session.close_detail()
+    }
+
     /// Closes the session: what is queued is sent first, then [`Handler::on_close`] is called with this reason. A
     /// client that does not take the rest is waited for at most [`Config::close_timeout`](crate::Config).
     ///
@@ -249,7 +254,7 @@ impl<H: Handler> Link<H> {
         let mut core = lock(&self.core);
         match packet {
             Ok(packet) => core.session.receive(now(), wire, packet),
-            Err(error) => core.session.receive_error(wire, error),
+            Err(error) => core.session.transport_failed(wire, error.into()),
         }
         self.settle(core)
     }

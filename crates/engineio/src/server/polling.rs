@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     dialect::{Dialect, Protocol},
-    error::{CloseReason, DecodeError},
+    error::{CloseDetail, DecodeError},
     handshake::{HandshakeError, Query, Transport},
     jsonp::{self, Jsonp},
     packet::{Frame, Packet},
@@ -257,7 +257,7 @@ impl<H: Handler> Drop for Post<'_, H> {
         self.link.drive(|session| {
             session.close_post();
             if !is_answered {
-                session.transport_closed(Wire::Polling, CloseReason::TransportError);
+                session.transport_failed(Wire::Polling, CloseDetail::FailedPost);
             }
         });
     }

@@ -1,5 +1,6 @@
 //! Every transition of the session, one test each, on a clock that only moves when told.
 
+mod detail;
 mod upgrade;
 mod v3;
 
@@ -69,7 +70,7 @@ impl Bench {
     fn receive(&mut self, from: Wire, text: &str) {
         match Packet::decode_text(Bytes::from(text.to_owned())) {
             Ok(packet) => self.session.receive(self.now, from, packet),
-            Err(error) => self.session.receive_error(from, error),
+            Err(error) => self.session.transport_failed(from, error.into()),
         }
     }
 

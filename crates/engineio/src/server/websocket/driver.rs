@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::{
 use super::Stream;
 use crate::{
     dialect::Dialect,
-    error::CloseReason,
+    error::{CloseDetail, CloseReason},
     packet::Frame,
     server::{Handler, Link},
     session::{Transmit, WebSocketId, Wire},
@@ -114,6 +114,11 @@ impl<H: Handler> Driver<H> {
             .drive(|session| session.transport_closed(self.wire, reason));
     }
 
+    fn transport_failed(&self, detail: CloseDetail) {
+        self.link
+            .drive(|session| session.transport_failed(self.wire, detail));
+    }
+
     fn read(&mut self, context: &mut Context<'_>) -> ControlFlow<End> {
         self.is_paused = self.link.is_reading_paused();
         if self.is_paused {
@@ -157,7 +162,7 @@ impl<H: Handler> Driver<H> {
         if self.stream.get_ref().read() - self.read_before <= most as u64 {
             return ControlFlow::Continue(());
         }
-        self.transport_closed(CloseReason::TransportError);
+        self.transport_failed(CloseDetail::TooManyFragments);
         ControlFlow::Break(End::Broken(CloseCode::Policy))
     }
 
@@ -257,20 +262,19 @@ impl<H: Handler> Driver<H> {
 
     /// Tells the session what has gone wrong with its wire.
     fn fail(&mut self, error: &Error) -> End {
-        let (reason, end) = match error {
-            Error::Capacity(_) => (CloseReason::TransportError, End::Broken(CloseCode::Size)),
-            Error::Utf8(_) => (CloseReason::TransportError, End::Broken(CloseCode::Invalid)),
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                (CloseReason::TransportClose, End::Gone)
+        let (detail, code) = match error {
+            Error::Capacity(_) => (CloseDetail::MessageTooLarge, CloseCode::Size),
+            Error::Utf8(_) => (CloseDetail::InvalidUtf8, CloseCode::Invalid),
+            Error::Protocol(error) if *error != ProtocolError::ResetWithoutClosingHandshake => {
+                (CloseDetail::InvalidFrame, CloseCode::Protocol)
             }
-            Error::Protocol(_) => (
-                CloseReason::TransportError,
-                End::Broken(CloseCode::Protocol),
-            ),
-            _ => (CloseReason::TransportClose, End::Gone),
+            _ => {
+                self.transport_closed(CloseReason::TransportClose);
+                return End::Gone;
+            }
         };
-        self.transport_closed(reason);
-        end
+        self.transport_failed(detail);
+        End::Broken(code)
     }
 }
 

@@ -276,8 +276,8 @@ pub use self::{
 
 #[cfg(feature = "server")]
 pub use engineio::{
-    Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, HttpCompression, Origins,
-    SameSite,
+    CloseDetail, Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, HttpCompression,
+    Origins, SameSite,
     server::{BadRequest, ConnectionError, Hooks, Listener, Peer, RemoteAddr, Secure, StaticFiles},
 };
 

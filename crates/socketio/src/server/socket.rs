@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use engineio::{CloseReason, PushError, Sid, Transport};
+use engineio::{CloseDetail, CloseReason, PushError, Sid, Transport};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -120,6 +120,12 @@ impl Socket {
     /// All sockets of this client, one in each namespace that it is in: `client.sockets` of the reference.
     pub fn of_same_client(&self) -> Vec<Self> {
         self.0.link.data().sockets()
+    }
+
+    /// What exactly has gone wrong, if the session has ended by the client's fault: the `description` that the reference
+    /// hands to handlers of `disconnect`.
+    pub fn close_detail(&self) -> Option<CloseDetail> {
+        self.0.link.close_detail()
     }
 
     /// Emits an event to the client.

@@ -218,3 +218,26 @@ async fn nothing_of_a_gone_client_is_kept() {
     until(|| kept.upgrade().is_none()).await;
     notes.none();
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_clients_fault_is_told_in_detail() {
+    let (note, mut notes) = notes();
+    let mut config = Config::default();
+    config.engine.max_payload = 100;
+    let io = Server::with_config(config);
+    io.on_disconnect(async move |socket: Socket, why| {
+        note.add(format!("{why}: {:?}", socket.close_detail()));
+    });
+    for (text, told) in [
+        ("x".repeat(101), "transport error: Some(MessageTooLarge)"),
+        (
+            "7".to_owned(),
+            "parse error: Some(Undecodable(UnknownType))",
+        ),
+        ("41".to_owned(), "client namespace disconnect: None"),
+    ] {
+        let mut client = Client::connect(&io).await;
+        client.send(&text).await;
+        notes.expect(told).await;
+    }
+}

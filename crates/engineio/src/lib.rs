@@ -96,4 +96,5 @@ pub use dialect::Protocol;
 pub use error::{CloseDetail, CloseReason, DecodeError, PushError};
 pub use handshake::Transport;
 pub use packet::{Frame, Message, Packet};
+pub use session::SendOptions;
 pub use sid::Sid;

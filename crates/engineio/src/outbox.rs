@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use crate::{
     dialect::{Dialect, Protocol},
     packet::Frame,
@@ -16,14 +18,48 @@ const KEPT_CAPACITY: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    frames: VecDeque<Frame>,
+    frames: VecDeque<Queued>,
     cost: usize,
+}
+
+/// A frame, and whether compressing it is worth it. No larger than a frame, since that is what most of a queue is.
+#[derive(Debug)]
+enum Queued {
+    Text(Bytes),
+    Binary(Bytes),
+    UncompressedText(Bytes),
+    UncompressedBinary(Bytes),
+}
+
+impl Queued {
+    fn new(frame: Frame, compress: bool) -> Self {
+        match (frame, compress) {
+            (Frame::Text(bytes), true) => Self::Text(bytes),
+            (Frame::Binary(bytes), true) => Self::Binary(bytes),
+            (Frame::Text(bytes), false) => Self::UncompressedText(bytes),
+            (Frame::Binary(bytes), false) => Self::UncompressedBinary(bytes),
+        }
+    }
+
+    fn into_frame(self) -> (Frame, bool) {
+        match self {
+            Self::Text(bytes) => (Frame::Text(bytes), true),
+            Self::Binary(bytes) => (Frame::Binary(bytes), true),
+            Self::UncompressedText(bytes) => (Frame::Text(bytes), false),
+            Self::UncompressedBinary(bytes) => (Frame::Binary(bytes), false),
+        }
+    }
 }
 
 impl Outbox {
     pub(crate) fn push(&mut self, frame: Frame) {
+        self.push_with(frame, true);
+    }
+
+    /// Adds a frame that is or is not to be compressed.
+    pub(crate) fn push_with(&mut self, frame: Frame, compress: bool) {
         self.cost += cost_of(&frame);
-        self.frames.push_back(frame);
+        self.frames.push_back(Queued::new(frame, compress));
     }
 
     /// Whether the frames can be added within the bound. An empty queue takes anything.
@@ -46,24 +82,24 @@ impl Outbox {
     }
 
     /// Moves as many frames to `batch` as fit one long-polling body of `max_bytes` when they are encoded; always at
-    /// least one if there is any.
+    /// least one if there is any. The answer says whether one of them is to be compressed.
     pub(crate) fn take_payload(
         &mut self,
         dialect: Dialect,
         max_bytes: usize,
         max_packets: usize,
         batch: &mut Vec<Frame>,
-    ) {
+    ) -> bool {
         match dialect.protocol {
             Protocol::V4 => {
                 // One separator less than packets.
                 let max_bytes = max_bytes.saturating_add(1);
                 let size_of = |frame: &Frame| payload::encoded_len(frame) + 1;
-                self.take_within(max_bytes, max_packets, size_of, batch);
+                self.take_within(max_bytes, max_packets, size_of, batch)
             }
             Protocol::V3 => {
                 let size_of = |frame: &Frame| payload::v3::encoded_len(frame, dialect.base64);
-                self.take_within(max_bytes, max_packets, size_of, batch);
+                self.take_within(max_bytes, max_packets, size_of, batch)
             }
         }
     }
@@ -74,20 +110,25 @@ impl Outbox {
         max_packets: usize,
         size_of: impl Fn(&Frame) -> usize,
         batch: &mut Vec<Frame>,
-    ) {
+    ) -> bool {
         let mut bytes: usize = batch.iter().map(&size_of).sum();
+        let mut is_compressed = false;
         while batch.len() < max_packets
-            && let Some(frame) = self.frames.front()
+            && let Some(queued) = self.frames.pop_front()
         {
-            let size = size_of(frame);
+            let (frame, compress) = queued.into_frame();
+            let size = size_of(&frame);
             if bytes > 0 && bytes + size > max_bytes {
-                return;
+                self.frames.push_front(Queued::new(frame, compress));
+                return is_compressed;
             }
             bytes += size;
-            self.cost -= cost_of(frame);
-            batch.extend(self.frames.pop_front());
+            self.cost -= cost_of(&frame);
+            is_compressed |= compress;
+            batch.push(frame);
         }
         self.give_back();
+        is_compressed
     }
 
     /// Drops everything and says how many packets that were.
@@ -139,6 +180,46 @@ mod tests {
         assert_eq!(batch, [frame(60), frame(10)]);
         assert!(outbox.is_empty());
         assert_eq!(outbox.cost(), 0);
+    }
+
+    #[test]
+    fn a_batch_is_compressed_if_one_of_its_packets_is() {
+        for (flags, expected) in [
+            (&[false, false][..], false),
+            (&[false, true], true),
+            (&[true, false], true),
+            (&[], false),
+        ] {
+            let mut outbox = Outbox::default();
+            for compress in flags {
+                outbox.push_with(Frame::message("a"), *compress);
+            }
+            let mut batch = Vec::new();
+            let compress = outbox.take_payload(Dialect::V4, 1_000, usize::MAX, &mut batch);
+            assert_eq!(
+                (batch.len(), compress),
+                (flags.len(), expected),
+                "{flags:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_keeps_its_place_and_its_flag() {
+        let mut outbox = Outbox::default();
+        outbox.push(Frame::message("first"));
+        outbox.push_with(Frame::message("second"), false);
+        let mut batch = Vec::new();
+        assert!(outbox.take_payload(Dialect::V4, 8, usize::MAX, &mut batch));
+        assert_eq!(batch, [Frame::message("first")]);
+        batch.clear();
+        assert!(!outbox.take_payload(Dialect::V4, 8, usize::MAX, &mut batch));
+        assert_eq!(batch, [Frame::message("second")]);
+    }
+
+    #[test]
+    fn a_flag_takes_no_room() {
+        assert_eq!(size_of::<Queued>(), size_of::<Frame>());
     }
 
     #[test]

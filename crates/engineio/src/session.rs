@@ -1,6 +1,7 @@
 //! The server's state machine of one session. It is handed packets and the time, and hands back frames, events and
 //! the next deadline; it reads no clock, no socket and no random source.
 
+mod queue;
 mod transmit;
 
 #[cfg(test)]
@@ -17,13 +18,15 @@ use bytes::Bytes;
 use crate::{
     config::Config,
     dialect::{Dialect, Protocol},
-    error::{CloseDetail, CloseReason, PushError},
+    error::{CloseDetail, CloseReason},
     handshake::{Transport, open_packet},
     outbox::Outbox,
     packet::{self, Frame, Message, Packet},
     sid::Sid,
     timer::{Timer, TimerTable},
 };
+
+pub use self::queue::SendOptions;
 
 /// The most bytes one long poll or one WebSocket batch takes from the queue.
 pub const BATCH_BYTES: usize = 64 * 1024;
@@ -66,6 +69,8 @@ pub struct Session {
     reading_paused: u32,
     timers: TimerTable,
     outbox: Outbox,
+    /// Whether what was taken last for a long poll is to be compressed.
+    is_batch_compressed: bool,
     events: VecDeque<Event>,
 }
 
@@ -194,6 +199,7 @@ impl Session {
             reading_paused: 0,
             timers,
             outbox,
+            is_batch_compressed: true,
             events: VecDeque::new(),
         }
     }
@@ -326,45 +332,7 @@ impl Session {
         }
     }
 
-    // What the application wants.
-
-    /// Queues frames as one unit. A full queue ends the session.
-    pub fn send(&mut self, frames: &[Frame]) -> Result<(), PushError> {
-        if self.state != State::Open {
-            return Err(PushError::Closed);
-        }
-        if !self.outbox.fits(frames, self.config.max_buffered_bytes) {
-            self.end(CloseReason::SlowConsumer);
-            return Err(PushError::Overflow);
-        }
-        for frame in frames {
-            self.outbox.push(frame.clone());
-        }
-        Ok(())
-    }
-
-    /// Queues frames as one unit if the transport can take them now; otherwise they are dropped, and the answer is
-    /// false. They never overtake anything.
-    pub fn send_volatile(&mut self, frames: &[Frame]) -> Result<bool, PushError> {
-        let writable = match self.transport {
-            Transport::Polling => self.get == Slot::Parked,
-            Transport::WebSocket => !self.websocket_blocked,
-        };
-        if self.state == State::Open && (!writable || !self.outbox.is_empty()) {
-            return Ok(false);
-        }
-        self.send(frames).map(|()| true)
-    }
-
-    /// Whether so many bytes more leave the queue at most half full. An empty queue has room for anything.
-    pub fn has_room(&self, bytes: usize) -> bool {
-        self.outbox.is_empty() || self.outbox.cost() + bytes <= self.config.max_buffered_bytes / 2
-    }
-
-    /// Whether nothing is queued.
-    pub fn is_drained(&self) -> bool {
-        self.outbox.is_empty()
-    }
+    // What the application wants: see also `queue`.
 
     /// Sends what is queued, then ends the session for this reason.
     pub fn close(&mut self, now: Instant, reason: CloseReason) {

@@ -17,7 +17,7 @@ use crate::{
     error::{CloseDetail, CloseReason, DecodeError, PushError},
     handshake::Transport,
     packet::{Frame, Packet},
-    session::{Event, Session, Transmit, Wire},
+    session::{Event, SendOptions, Session, Transmit, Wire},
     sid::Sid,
 };
 
@@ -107,23 +107,28 @@ impl<H: Handler> Link<H> {
     /// When the queue is full the session is closed with [`CloseReason::SlowConsumer`]. No handler runs in this
     /// call; it may be made under a lock of the application.
     pub fn push(&self, frames: &[Frame]) -> Result<(), PushError> {
-        let mut core = lock(&self.core);
-        let result = core.session.send(frames);
-        if result == Err(PushError::Overflow) {
-            // Nobody may be there to tell the application but the clock.
-            self.arm_at(&mut core, now());
-        }
-        let waker = core.take_carrier_waker();
-        drop(core);
-        wake(waker);
-        result
+        self.push_with(frames, SendOptions::default()).map(drop)
     }
 
     /// Queues frames if the transport can take them now, and otherwise drops them: the answer says whether they
     /// were queued. They never overtake what was queued before.
     pub fn push_volatile(&self, frames: &[Frame]) -> Result<bool, PushError> {
+        let volatile = SendOptions {
+            volatile: true,
+            ..SendOptions::default()
+        };
+        self.push_with(frames, volatile)
+    }
+
+    /// Queues frames as [`push`](Self::push) does, or as the options say. The answer says whether they were queued,
+    /// which only volatile ones may not be.
+    pub fn push_with(&self, frames: &[Frame], options: SendOptions) -> Result<bool, PushError> {
         let mut core = lock(&self.core);
-        let result = core.session.send_volatile(frames);
+        let result = core.session.send_with(frames, options);
+        if result == Err(PushError::Overflow) {
+            // Nobody may be there to tell the application but the clock.
+            self.arm_at(&mut core, now());
+        }
         let waker = core.take_carrier_waker();
         drop(core);
         wake(waker);
@@ -247,6 +252,11 @@ impl<H: Handler> Link<H> {
             self.changed.notify_waiters();
         }
         transmit
+    }
+
+    /// Whether what a long poll has taken last is to be compressed.
+    pub(super) fn is_batch_compressed(&self) -> bool {
+        lock(&self.core).session.is_batch_compressed()
     }
 
     /// Hands a packet to the session. The answer says whether to read no further for now.

@@ -71,14 +71,16 @@ async fn park<H: Handler>(
     let compression = link.engine().config().http_compression;
     let encoding = compression.and_then(|_| Encoding::negotiate(headers));
     let Payload { body, is_binary } = LongPoll {
-        link,
+        link: link.clone(),
         jsonp,
         is_answered: false,
     }
     .await;
-    let is_worth_it = compression.is_some_and(|compression| body.len() >= compression.threshold);
+    let is_long = compression.is_some_and(|compression| body.len() >= compression.threshold);
     let compressed = match encoding {
-        Some(encoding) if is_worth_it => encoding.compress(body.clone()).await.zip(Some(encoding)),
+        Some(encoding) if is_long && link.is_batch_compressed() => {
+            encoding.compress(body.clone()).await.zip(Some(encoding))
+        }
         _ => None,
     };
     let content_type = if is_binary {

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::*;
+use crate::error::PushError;
 
 const SECOND: Duration = Duration::from_secs(1);
 

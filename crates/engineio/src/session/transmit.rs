@@ -33,6 +33,12 @@ impl Session {
         }
     }
 
+    /// Whether one of the packets that [`poll_transmit`](Self::poll_transmit) gave last for a long poll is to be
+    /// compressed.
+    pub fn is_batch_compressed(&self) -> bool {
+        self.is_batch_compressed
+    }
+
     /// Whether [`poll_transmit`](Self::poll_transmit) for the present wire of this transport would not be idle.
     pub fn wants_transmit(&self, transport: Transport) -> bool {
         match (transport, self.transport) {
@@ -56,8 +62,9 @@ impl Session {
             return Transmit::Frames;
         }
         let max_bytes = BATCH_BYTES.min(self.config.max_payload);
-        self.outbox
-            .take_payload(self.dialect, max_bytes, usize::MAX, batch);
+        self.is_batch_compressed =
+            self.outbox
+                .take_payload(self.dialect, max_bytes, usize::MAX, batch);
         match self.state {
             State::Closed(CloseReason::TransportClose) => {
                 batch.push(packet::NOOP);

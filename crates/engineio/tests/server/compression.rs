@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use engineio::{Config, Frame, HttpCompression};
+use engineio::{Config, Frame, HttpCompression, SendOptions};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -68,6 +68,36 @@ async fn a_body_goes_as_it_is_below_the_threshold_or_if_nothing_is_accepted_or_s
         let (encoding, body) = poll(config, accept, &text(length)).await;
         assert_eq!(encoding, None);
         assert_eq!(body, format!("4{}", text(length)).into_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_compressed_if_that_is_worth_it_for_one_of_its_packets() {
+    for (flags, expected) in [
+        (&[false, false][..], None),
+        (&[false, true], Some("gzip")),
+        (&[true, false], Some("gzip")),
+    ] {
+        let server = Server::quiet(Config::default());
+        let client = Polling::open(&server).await;
+        let link = server.engine.session(client.sid.parse().unwrap()).unwrap();
+        for compress in flags {
+            let options = SendOptions {
+                compress: *compress,
+                ..SendOptions::default()
+            };
+            let sent = link.push_with(&[Frame::message(&text(1024))], options);
+            assert_eq!(sent, Ok(true));
+        }
+        let request = Request::get(client.target())
+            .header("accept-encoding", "gzip")
+            .body(Full::<Bytes>::default())
+            .unwrap();
+        let answer = hyper::service::Service::call(&server.engine.service(), request);
+        let response = soon(answer).await.unwrap();
+        let encoding = response.headers().get("content-encoding");
+        let encoding = encoding.map(|encoding| encoding.to_str().unwrap());
+        assert_eq!(encoding, expected, "{flags:?}");
     }
 }
 

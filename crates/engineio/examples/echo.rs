@@ -1,6 +1,7 @@
-//! An Engine.IO server that sends every message back: `cargo run -p engineio --example echo`.
+//! Engine.IO alone, every message comes back: `cargo run -p engineio --example engine_echo`, then with engine.io-client
+//! `new Socket("ws://localhost:3000").on("open", …).send("hello")`. `LISTEN` is another address than port 3000.
 
-use std::{io, sync::Arc};
+use std::{env, io, sync::Arc};
 
 use engineio::{
     CloseReason, Config, Frame, Message, Sid,
@@ -34,7 +35,8 @@ impl Handler for Echo {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:3000").await?;
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/engine.io/", listener.local_addr()?);
     Engine::new(Config::default(), Echo).serve(listener).await
 }

@@ -1,7 +1,8 @@
-//! Socket.IO in an axum router, sharing its state with the other routes: `cargo run --example axum`.
+//! Socket.IO in an axum router, sharing its state with the other routes: `cargo run -p socketio --example axum`, then
+//! `emitWithAck("echo", 1)` and <http://localhost:3000>. `LISTEN` is another address than port 3000.
 
 use std::{
-    io,
+    env, io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +15,9 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    serve(TcpListener::bind("127.0.0.1:3000").await?).await
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    println!("listening on http://{address}");
+    serve(TcpListener::bind(address).await?).await
 }
 
 /// Serves until the listener fails.

@@ -1,6 +1,7 @@
-//! Socket.IO in a plain hyper server, beside other routes: `cargo run --example hyper`.
+//! Socket.IO in a plain hyper server, beside other routes: `cargo run -p socketio --example hyper`, then
+//! `emitWithAck("echo", 1)` and <http://localhost:3000>. `LISTEN` is another address than port 3000.
 
-use std::{convert::Infallible, io};
+use std::{convert::Infallible, env, io};
 
 use http_body_util::Full;
 use hyper::{
@@ -16,7 +17,9 @@ use tower_layer::Layer;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    serve(TcpListener::bind("127.0.0.1:3000").await?).await
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    println!("listening on http://{address}");
+    serve(TcpListener::bind(address).await?).await
 }
 
 /// Serves until the listener fails.

@@ -1,5 +1,5 @@
-//! Socket.IO by HTTPS: `cargo run --features rustls --example tls -- chain.pem key.pem`. Without files it makes a
-//! certificate for `localhost`, which a client has to be told to trust.
+//! Socket.IO by HTTPS: `cargo run -p socketio --features rustls --example tls -- chain.pem key.pem`. Without files it makes
+//! a certificate for `localhost`, which a client has to be told to trust. `LISTEN` is another address than port 3000.
 
 use std::{env, fs, io};
 
@@ -13,8 +13,9 @@ async fn main() -> io::Result<()> {
         [chain, key] => (fs::read_to_string(chain)?, fs::read_to_string(key)?),
         _ => self_signed()?,
     };
-    println!("https://localhost:3000 has the certificate\n{chain}");
-    serve(TcpListener::bind("127.0.0.1:3000").await?, chain, key).await
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    println!("listening on https://{address} with the certificate\n{chain}");
+    serve(TcpListener::bind(address).await?, chain, key).await
 }
 
 /// Serves until the server is closed, which here nobody does.

@@ -19,7 +19,8 @@ export async function folder(t) {
   return path;
 }
 
-async function freePort() {
+/** A port that nobody listened on a moment ago. */
+export async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address();

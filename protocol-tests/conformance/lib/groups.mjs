@@ -1,4 +1,4 @@
-// The groups of the catalogue, and two more: every test belongs to one, and the report has a row for each.
+// The groups of the catalogue, and three more: every test belongs to one, and the report has a row for each.
 
 import { after, describe, test } from "node:test";
 import { catalogue } from "./catalogue.mjs";
@@ -6,7 +6,7 @@ import { hangUpWebSockets } from "./sessions.mjs";
 import { serversAreWell } from "./target.mjs";
 import { hangUp } from "./wire.mjs";
 
-export const groups = [...catalogue.map(({ group }) => group), "Advisories", "Chat"];
+export const groups = [...catalogue.map(({ group }) => group), "Advisories", "Chat", "Examples"];
 
 /** Tests of one group. When they are done, the servers they used must still be alive and must not have panicked. */
 export function group(name, define, options = {}) {

@@ -15,6 +15,7 @@ use crate::{
     error::{ConnectError, EncodeError},
     packet::{self, PacketType},
     parser::{Outgoing, Parser},
+    recovery::{Offset, Pid},
     rooms::Room,
 };
 
@@ -75,6 +76,25 @@ impl EventPacket {
     ) -> Result<Self, EncodeError> {
         let namespace = namespace.into();
         let frames = Draft::event(event, args)?.write(parser, &namespace, None);
+        Ok(Self { frames, namespace })
+    }
+
+    /// Encodes an event for a namespace whose clients may be recovered: one that would end in a string ends with `null`
+    /// instead, so that no client takes it for an [offset](crate::recovery::Offset).
+    pub fn without_offset<A: Serialize>(
+        parser: Option<&dyn Parser>,
+        namespace: impl Into<Arc<str>>,
+        event: &str,
+        args: &A,
+    ) -> Result<Self, EncodeError> {
+        let namespace = namespace.into();
+        let draft = Draft::event(event, args)?;
+        let end: &[u8] = if draft.ends_in_string() {
+            b",null]"
+        } else {
+            b"]"
+        };
+        let frames = draft.write_ended(parser, &namespace, None, end);
         Ok(Self { frames, namespace })
     }
 
@@ -165,6 +185,12 @@ impl Draft {
         Args::from_parts(json, self.attachments.clone())
     }
 
+    /// Whether the last item of the event, which is its name if there is no argument, is a string: clients that want to
+    /// be recovered take that for an [offset](crate::recovery::Offset).
+    pub fn ends_in_string(&self) -> bool {
+        self.body.0.ends_with(b"\"")
+    }
+
     /// The packet for a namespace, with an ack id if the event asks for an answer or this is one.
     pub fn frames(&self, namespace: &str, id: Option<u64>) -> Frames {
         self.write(None, namespace, id)
@@ -172,12 +198,34 @@ impl Draft {
 
     /// The same, written by this parser or by the default one.
     pub fn write(&self, parser: Option<&dyn Parser>, namespace: &str, id: Option<u64>) -> Frames {
+        self.write_ended(parser, namespace, id, b"]")
+    }
+
+    /// The packet of an event, with an offset as one more argument at its end.
+    pub fn write_with_offset(
+        &self,
+        parser: Option<&dyn Parser>,
+        namespace: &str,
+        offset: Offset,
+    ) -> Frames {
+        // Offsets are made of letters that JSON does not escape.
+        let end = format!(r#","{offset}"]"#);
+        self.write_ended(parser, namespace, None, end.as_bytes())
+    }
+
+    fn write_ended(
+        &self,
+        parser: Option<&dyn Parser>,
+        namespace: &str,
+        id: Option<u64>,
+        end: &[u8],
+    ) -> Frames {
         let packet_type = if self.is_event {
             PacketType::Event
         } else {
             PacketType::Ack
         };
-        let data = [&self.body.0, &b"]"[..]];
+        let data = [&self.body.0, end];
         let Some(parser) = parser else {
             return default_frames(packet_type, namespace, id, data, &self.attachments);
         };
@@ -196,6 +244,17 @@ impl Draft {
 pub fn connect(parser: Option<&dyn Parser>, namespace: &str, sid: &str) -> Frames {
     // Ids are made of letters that JSON does not escape.
     let data = format!(r#"{{"sid":"{sid}"}}"#);
+    about_namespace(PacketType::Connect, namespace, &data).frames(parser)
+}
+
+/// The answer to a CONNECT that was accepted, with the name under which the client may come back.
+pub fn connect_with_pid(
+    parser: Option<&dyn Parser>,
+    namespace: &str,
+    sid: &str,
+    pid: &Pid,
+) -> Frames {
+    let data = format!(r#"{{"sid":"{sid}","pid":"{}"}}"#, pid.as_str());
     about_namespace(PacketType::Connect, namespace, &data).frames(parser)
 }
 

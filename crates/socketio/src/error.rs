@@ -216,6 +216,18 @@ impl DisconnectReason {
     }
 }
 
+impl DisconnectReason {
+    /// Whether a client that has disconnected for this reason may come back as the socket that it was: it was cut off,
+    /// and neither has left nor was sent away.
+    pub fn is_recoverable(self) -> bool {
+        match self {
+            Self::ClientNamespaceDisconnect | Self::ServerNamespaceDisconnect => false,
+            Self::ServerShuttingDown => true,
+            Self::Transport(reason) => reason != CloseReason::ParseError,
+        }
+    }
+}
+
 impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

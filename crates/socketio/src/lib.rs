@@ -242,8 +242,8 @@
 //! └────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! The modules in reading order: [`packet`], [`args`], [`binary`], [`assembler`], [`encode`], [`parser`], [`acks`], [`rooms`],
-//! [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone.
+//! The modules in reading order: [`packet`], [`args`], [`binary`], [`assembler`], [`encode`], [`parser`], [`acks`],
+//! [`rooms`], [`recovery`], [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone.
 #![forbid(unsafe_code)]
 
 pub mod packet;
@@ -257,6 +257,8 @@ pub mod parser;
 
 pub mod acks;
 pub mod rooms;
+
+pub mod recovery;
 
 pub mod error;
 
@@ -290,6 +292,6 @@ pub use engineio::server::{ClientCertificates, Tls, TlsError, rustls};
 #[cfg(feature = "server")]
 pub use self::server::{
     Answer, AnswerFrom, AnswerStream, Answers, Broadcast, ClientBundle, Config, Counters, Emitter,
-    Event, Handshake, IntoRooms, ListenerId, Namespace, Outcome, RemoteEmitter, RemoteSocket,
-    Server, ServerEvent, Socket,
+    Event, Handshake, IntoRooms, ListenerId, Namespace, Outcome, Recovery, RemoteEmitter,
+    RemoteSocket, Server, ServerEvent, Socket,
 };

@@ -188,6 +188,16 @@ impl<S> Rooms<S> {
         self.rooms.contains_key(room) || is_own() == Some(true)
     }
 
+    /// The key of the member with this id.
+    pub fn find(&self, id: &str) -> Option<Member> {
+        let slot = *self.by_id.get(id)?;
+        let entry = self.slots.get(slot as usize)?.as_ref()?;
+        Some(Member {
+            slot,
+            key: entry.key,
+        })
+    }
+
     /// The member with this id.
     pub fn get(&self, id: &str) -> Option<&S> {
         let slot = *self.by_id.get(id)?;

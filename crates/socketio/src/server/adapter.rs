@@ -1,5 +1,7 @@
 //! `Adapter`: who carries out broadcasts. `LocalAdapter` knows the sockets and rooms of this process.
 
+mod returning;
+
 use std::{
     fmt,
     future::Future,
@@ -22,6 +24,7 @@ use super::{
     dispatch,
     handshake::Handshake,
     lock,
+    recovery::Data,
     room_events::RoomEvents,
     server_side::ServerSide,
     socket::Socket,
@@ -29,11 +32,13 @@ use super::{
 use crate::{
     Args,
     encode::{Draft, Frames},
-    error::JoinError,
+    error::{DisconnectReason, JoinError},
     parser::Parser,
+    recovery::History,
     rooms::{Member, Room, RoomLimits, Rooms, Target},
 };
 
+pub(crate) use self::returning::NotInserted;
 pub use super::room_events::RoomEvent;
 
 /// A future of an adapter. It borrows nothing, so that a question may outlive the call.
@@ -158,18 +163,27 @@ impl fmt::Debug for AdapterFactory {
     }
 }
 
+/// Who is in a namespace, and who was.
+struct Members {
+    rooms: Rooms<Socket>,
+    /// With recovery on.
+    history: Option<Box<History<Data>>>,
+}
+
 /// The sockets of one namespace in this process, and their rooms.
 pub struct LocalAdapter {
     namespace: Room,
     /// Guards who is there and in which rooms. Held while a packet is queued for all its recipients, so that all of
     /// them get packets in the same order; the locks of sessions are taken under it, but no user code runs.
-    rooms: Mutex<Rooms<Socket>>,
+    members: Mutex<Members>,
     events: RoomEvents,
     server_side: ServerSide,
     /// One counter for all sockets, so that a broadcast is encoded once even if it wants acks.
     last_ack_id: AtomicU64,
     max_ack_responses: usize,
     parser: Option<Arc<dyn Parser>>,
+    /// Whether there is a history.
+    is_recovering: bool,
 }
 
 impl LocalAdapter {
@@ -178,9 +192,17 @@ impl LocalAdapter {
             max_rooms_per_socket: config.max_rooms_per_socket,
             max_rooms: config.max_rooms,
         };
+        let history = config
+            .recovery
+            .as_ref()
+            .and_then(|recovery| recovery.history(config));
         Self {
             namespace,
-            rooms: Mutex::new(Rooms::new(limits)),
+            is_recovering: history.is_some(),
+            members: Mutex::new(Members {
+                rooms: Rooms::new(limits),
+                history: history.map(Box::new),
+            }),
             events: RoomEvents::default(),
             server_side: ServerSide::default(),
             last_ack_id: AtomicU64::new(0),
@@ -197,29 +219,31 @@ impl LocalAdapter {
     /// The sockets of a target.
     pub fn sockets(&self, target: &Target) -> Vec<Socket> {
         let mut sockets = Vec::new();
-        lock(&self.rooms).select(target, |socket| sockets.push(socket.clone()));
+        lock(&self.members)
+            .rooms
+            .select(target, |socket| sockets.push(socket.clone()));
         sockets
     }
 
     /// How many sockets there are.
     pub fn socket_count(&self) -> usize {
-        lock(&self.rooms).member_count()
+        lock(&self.members).rooms.member_count()
     }
 
     /// The rooms there are, not counting those that sockets are in by their id.
     pub fn rooms(&self) -> Vec<String> {
-        let rooms = lock(&self.rooms);
-        rooms.names().map(|room| room.to_string()).collect()
+        let members = lock(&self.members);
+        members.rooms.names().map(|room| room.to_string()).collect()
     }
 
     /// How many rooms there are, not counting those that sockets are in by their id.
     pub fn room_count(&self) -> usize {
-        lock(&self.rooms).room_count()
+        lock(&self.members).rooms.room_count()
     }
 
     /// The socket with this id.
     pub fn socket(&self, id: &str) -> Option<Socket> {
-        lock(&self.rooms).get(id).cloned()
+        lock(&self.members).rooms.get(id).cloned()
     }
 
     /// An event from another server has arrived: the future runs its handlers, and ends with their answer, if any. To
@@ -244,57 +268,89 @@ impl LocalAdapter {
     }
 
     /// Lets a socket in. Under one lock its client gets the CONNECT reply and the socket becomes a recipient, so that
-    /// nothing comes before the reply and nothing is missed after it. None if the session is over.
+    /// nothing comes before the reply and nothing is missed after it.
     pub(crate) fn insert(
         &self,
         socket: &Socket,
         joined: Vec<Room>,
         reply: &Frames,
-    ) -> Option<Member> {
-        let mut rooms = lock(&self.rooms);
-        socket.link().push(reply.as_slice()).ok()?;
+    ) -> Result<Member, NotInserted> {
+        let rooms = &mut lock(&self.members).rooms;
+        if socket.link().push(reply.as_slice()).is_err() {
+            return Err(NotInserted::SessionOver);
+        }
         let was_there = self.events.is_watched() && rooms.exists(socket.id());
         let member = rooms.insert(socket.room().clone(), socket.clone());
         if self.events.is_watched() {
             self.events.inserted(socket.room(), was_there);
         }
         for room in joined {
-            if let Err(error) = self.join_in(&mut rooms, member, socket.room(), room) {
+            if let Err(error) = self.join_in(rooms, member, socket.room(), room) {
                 tracing::debug!(id = socket.id(), %error, "room of a middleware not joined");
             }
         }
         socket.set_connected();
-        Some(member)
+        Ok(member)
     }
 
-    pub(crate) fn remove(&self, member: Member) {
-        let socket = {
-            let mut rooms = lock(&self.rooms);
-            let left = self.events.is_watched().then(|| rooms.rooms_of(member));
-            let socket = rooms.remove(member);
-            if let (Some(left), Some(socket)) = (left, &socket) {
-                self.events.left(&rooms, socket.room(), &left);
+    /// Takes a socket out that ends for this reason. If it may come back, its session is kept.
+    pub(crate) fn remove(&self, member: Member, socket: &Socket, reason: DisconnectReason) {
+        let may_return = self.is_recovering && reason.is_recoverable();
+        let kept = may_return.then(|| socket.kept());
+        let held = {
+            let mut members = lock(&self.members);
+            let Members { rooms, history } = &mut *members;
+            let is_told = self.events.is_watched() || history.is_some();
+            let left = if is_told {
+                rooms.rooms_of(member)
+            } else {
+                Vec::new()
+            };
+            let held = rooms.remove(member);
+            if self.events.is_watched() && held.is_some() {
+                self.events.left(rooms, socket.room(), &left);
             }
-            socket
+            let dropped = members.part(socket, left, kept);
+            (held, dropped)
         };
         self.events.tell();
         // Not under the lock: the last handle of a socket drops the user's data.
-        drop(socket);
+        drop(held);
     }
 
-    pub(crate) fn join(&self, member: Member, id: &Room, room: Room) -> Result<(), JoinError> {
-        let joined = self.join_in(&mut lock(&self.rooms), member, id, room);
+    pub(crate) fn join(
+        &self,
+        member: Member,
+        socket: &Socket,
+        room: Room,
+    ) -> Result<(), JoinError> {
+        let joined = {
+            let mut members = lock(&self.members);
+            let Members { rooms, history } = &mut *members;
+            let is_new = history.is_some() && !rooms.is_in(member, &room);
+            let joined = self.join_in(rooms, member, socket.room(), room.clone());
+            if is_new && joined.is_ok() {
+                members.room_changed(socket, &room, true);
+            }
+            joined
+        };
         self.events.tell();
         joined
     }
 
-    pub(crate) fn leave(&self, member: Member, id: &Room, room: &Room) {
+    pub(crate) fn leave(&self, member: Member, socket: &Socket, room: &Room) {
         {
-            let mut rooms = lock(&self.rooms);
-            let was_in = self.events.is_watched() && rooms.is_in(member, room);
+            let mut members = lock(&self.members);
+            let Members { rooms, history } = &mut *members;
+            let is_told = self.events.is_watched() || history.is_some();
+            let was_in = is_told && rooms.is_in(member, room);
             rooms.leave(member, room);
             if was_in {
-                self.events.left(&rooms, id, std::slice::from_ref(room));
+                if self.events.is_watched() {
+                    self.events
+                        .left(rooms, socket.room(), std::slice::from_ref(room));
+                }
+                members.room_changed(socket, room, false);
             }
         }
         self.events.tell();
@@ -314,7 +370,7 @@ impl LocalAdapter {
     }
 
     pub(crate) fn rooms_of(&self, member: Member) -> Vec<Room> {
-        lock(&self.rooms).rooms_of(member)
+        lock(&self.members).rooms.rooms_of(member)
     }
 
     pub(crate) fn next_ack_id(&self) -> u64 {
@@ -328,9 +384,12 @@ impl Adapter for LocalAdapter {
     }
 
     fn broadcast(&self, event: &Draft, target: &Target, is_volatile: bool) {
+        if self.is_recovering {
+            return self.broadcast_for_recovery(event, target, is_volatile);
+        }
         let frames = event.write(self.parser.as_deref(), &self.namespace, None);
         let mut watched = Vec::new();
-        lock(&self.rooms).select(target, |socket| {
+        lock(&self.members).rooms.select(target, |socket| {
             queue(socket, &frames, is_volatile);
             if socket.is_watched() {
                 watched.push(socket.clone());
@@ -355,7 +414,7 @@ impl Adapter for LocalAdapter {
             id,
         };
         let mut watched = Vec::new();
-        lock(&self.rooms).select(target, |socket| {
+        lock(&self.members).rooms.select(target, |socket| {
             if pending.sockets.len() < self.max_ack_responses {
                 let place = collector.expect(socket.room().clone());
                 match socket.expect_answer(id, Waiter::Many(collector.clone(), place)) {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use engineio::server::Hooks;
 
-use super::{adapter::AdapterFactory, client_bundle::ClientBundle};
+use super::{adapter::AdapterFactory, client_bundle::ClientBundle, recovery::Recovery};
 use crate::{packet::Limits, parser::Parser};
 
 /// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
@@ -78,6 +78,9 @@ pub struct Config {
     pub parser: Option<Arc<dyn Parser>>,
     /// Who carries out broadcasts. Default: none, which is this process alone.
     pub adapter: Option<AdapterFactory>,
+    /// Connection state recovery: clients that were cut off come back as the sockets that they were. Default: none, as
+    /// with the reference.
+    pub recovery: Option<Recovery>,
 }
 
 impl Default for Config {
@@ -111,6 +114,7 @@ impl Default for Config {
             max_rooms: 1_000_000,
             parser: None,
             adapter: None,
+            recovery: None,
         }
     }
 }

@@ -6,10 +6,11 @@ use engineio::Sid;
 
 use super::{
     Link,
+    adapter::NotInserted,
     connection::{NoSlot, Violation},
     handler::{CatchUnwind, HandlerName, report_panic, spawn, start},
     namespace::Namespace,
-    namespaces::{Parent, TooManyNamespaces},
+    namespaces::{Left, Parent, TooManyNamespaces},
     socket::Socket,
 };
 use crate::{encode, error::ConnectError, packet::Packet, rooms::Room};
@@ -32,10 +33,20 @@ pub(crate) fn begin(link: &Arc<Link>, packet: &Packet<'_>) -> Result<(), Violati
     }
     if socket.handlers().middlewares.is_empty() {
         finish(&socket, Ok(()));
-    } else {
+    } else if !skips_middlewares(&socket) || open(&socket, true) == Err(NotInserted::NotRecovered) {
         run(link, admit(socket));
     }
     Ok(())
+}
+
+/// Whether the socket may be let in without being asked anything, provided it is recovered.
+fn skips_middlewares(socket: &Socket) -> bool {
+    let config = &socket.link().engine().handler().config;
+    let skips = config
+        .recovery
+        .as_ref()
+        .is_some_and(|recovery| recovery.skip_middlewares);
+    skips && socket.recovered()
 }
 
 /// There is no such namespace, but perhaps a parent wants one.
@@ -86,7 +97,9 @@ async fn found(link: Arc<Link>, name: Room, auth: Option<Arc<str>>, parents: Vec
         socket.refused();
         return;
     }
-    admit(socket).await;
+    if !skips_middlewares(&socket) || open(&socket, true) == Err(NotInserted::NotRecovered) {
+        admit(socket).await;
+    }
 }
 
 /// The socket of a client that has entered a namespace; none if there is no randomness for its id.
@@ -96,26 +109,40 @@ fn make_socket(link: &Arc<Link>, namespace: Namespace, auth: Option<Arc<str>>) -
         return None;
     };
     let handlers = namespace.handlers();
-    Some(Socket::new(id, namespace, link.clone(), handlers, auth))
+    let returning = namespace.local_adapter().returning(auth.as_deref());
+    let known = returning.as_ref().and_then(|returning| returning.sid());
+    let id = known.unwrap_or(id);
+    let link = link.clone();
+    Some(Socket::new(id, namespace, link, handlers, auth, returning))
 }
 
 /// A client that has entered a namespace is gone, or was never let in.
 pub(crate) fn leave(link: &Link, namespace: &Namespace) {
     let protocol = link.engine().handler();
-    let is_gone = protocol.namespaces.leave(namespace);
-    if is_gone {
-        let namespace = namespace.clone();
-        run(link, async move {
-            let closing = CatchUnwind(Box::pin(async { namespace.close_adapter().await }));
-            if closing.await.is_err() {
-                tracing::error!(namespace = namespace.name(), "adapter panicked");
-            }
-        });
+    let left = protocol.namespaces.leave(namespace);
+    if left == Left::Stays {
+        return;
     }
+    let (engine, namespace) = (link.engine().clone(), namespace.clone());
+    run(link, async move {
+        let mut left = left;
+        while let Left::Expects(wait) = left {
+            tokio::time::sleep(wait).await;
+            left = engine.handler().namespaces.leave(&namespace);
+        }
+        if left == Left::Stays {
+            return;
+        }
+        let closing = CatchUnwind(Box::pin(async { namespace.close_adapter().await }));
+        if closing.await.is_err() {
+            tracing::error!(namespace = namespace.name(), "adapter panicked");
+        }
+    });
 }
 
 /// As with handlers: up to the first await here and now, the rest as a task. It ends when the predicates and middlewares
-/// do, at the latest at their timeout, or when the adapter is closed.
+/// do, at the latest at their timeout, or when the adapter is closed; of a namespace to which somebody may come back when
+/// nobody may any more, and there is one for each at most.
 fn run(link: &Link, work: impl Future<Output = ()> + Send + 'static) {
     let mut work = Box::pin(work);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -165,23 +192,39 @@ fn finish(socket: &Socket, verdict: Result<(), ConnectError>) {
         refuse(link, socket.namespace(), &error);
         return;
     }
+    // Without a condition there is nothing more to be done.
+    let _ = open(socket, false);
+}
+
+/// Lets a socket in, and starts its connect handlers.
+fn open(socket: &Socket, must_recover: bool) -> Result<(), NotInserted> {
+    let link = socket.link();
     // The client's next message may come as soon as the reply is on its way, and must find the connect handlers
     // started, even if this runs in a task of its own.
     link.pause_reading();
-    if socket.open() {
+    let opened = socket.open(must_recover);
+    if opened.is_ok() {
         tracing::debug!(
             id = socket.id(),
             namespace = socket.namespace(),
+            recovered = socket.recovered(),
             "socket connected"
         );
         for handler in &socket.handlers().connect {
             let started = start(link, HandlerName::Connect, || Ok(handler(socket.clone())));
             debug_assert!(started.is_ok(), "there are no arguments to be wrong");
         }
-        connection.admit(socket);
+        link.data().admit(socket);
         socket.opened();
     }
+    if opened == Err(NotInserted::Superseded) {
+        link.data().refuse(socket);
+        socket.refused();
+        let error = ConnectError::new("session was taken over");
+        refuse(link, socket.namespace(), &error);
+    }
     link.resume_reading();
+    opened
 }
 
 fn no_slot(link: &Link, namespace: &str, error: NoSlot) -> Result<(), Violation> {

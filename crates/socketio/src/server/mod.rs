@@ -20,6 +20,7 @@ mod main_namespace;
 mod namespace;
 mod namespaces;
 mod phase;
+mod recovery;
 mod remote;
 mod room_events;
 mod server_side;
@@ -61,6 +62,7 @@ pub use self::{
     handshake::Handshake,
     listeners::ListenerId,
     namespace::Namespace,
+    recovery::Recovery,
     remote::{RemoteEmitter, RemoteSocket},
     server_side::ServerEvent,
     socket::Socket,

@@ -7,6 +7,7 @@ use std::{
         Arc, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use serde::de::DeserializeOwned;
@@ -75,6 +76,15 @@ type Hook = Arc<dyn Fn(&Namespace) + Send + Sync>;
 /// There are as many namespaces brought about by clients as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooManyNamespaces;
+
+/// What becomes of a namespace that a client has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    Stays,
+    /// Somebody may come back to it for so long. Until then the client counts as if it had not left; it is to leave then.
+    Expects(Duration),
+    Goes,
+}
 
 impl Namespaces {
     /// The main namespace alone.
@@ -150,22 +160,26 @@ impl Namespaces {
         Ok(new)
     }
 
-    /// A client that has entered a namespace is gone, or was never let in. True if the namespace goes with it.
+    /// A client that has entered a namespace is gone, or was never let in. The answer says what becomes of that.
     #[must_use = "the adapter of a namespace that goes is to be closed"]
-    pub(crate) fn leave(&self, namespace: &Namespace) -> bool {
+    pub(crate) fn leave(&self, namespace: &Namespace) -> Left {
         if !namespace.is_child() {
-            return false;
+            return Left::Stays;
         }
         let mut state = write(&self.state);
         let Some(entry) = state.by_name.get(namespace.name()) else {
-            return false;
+            return Left::Stays;
         };
         let Origin::Client(clients) = &entry.origin else {
-            return false;
+            return Left::Stays;
         };
         let before = clients.fetch_sub(1, Ordering::Relaxed);
         if before > 1 || !self.config.cleanup_empty_namespaces {
-            return false;
+            return Left::Stays;
+        }
+        if let Some(wait) = namespace.local_adapter().expects_somebody_for() {
+            clients.fetch_add(1, Ordering::Relaxed);
+            return Left::Expects(wait);
         }
         let gone = state.by_name.remove(namespace.name());
         state.dynamic_count -= 1;
@@ -174,7 +188,7 @@ impl Namespaces {
         }
         drop(state);
         tracing::debug!(namespace = namespace.name(), "empty namespace removed");
-        true
+        Left::Goes
     }
 
     /// A parent of all namespaces whose names the predicate accepts, if no earlier one does.

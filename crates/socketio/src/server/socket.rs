@@ -27,6 +27,7 @@ use super::{
     lock,
     namespace::Namespace,
     phase::Phase,
+    recovery::{Data, Returning},
 };
 use crate::{
     acks::Acks,
@@ -58,7 +59,9 @@ struct Inner {
     /// The socket's own handlers, from the first of them on.
     listeners: OnceLock<Box<Listeners>>,
     /// Guards what the application keeps, by its type. Nothing is dropped under it.
-    data: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
+    data: Mutex<Data>,
+    /// With recovery on.
+    returning: Option<Box<Returning>>,
 }
 
 impl Socket {
@@ -68,7 +71,12 @@ impl Socket {
         link: Arc<Link>,
         handlers: Arc<Handlers>,
         auth: Option<Arc<str>>,
+        returning: Option<Box<Returning>>,
     ) -> Self {
+        let data = returning
+            .as_ref()
+            .map(|returning| returning.data.clone())
+            .unwrap_or_default();
         Self(Arc::new(Inner {
             id,
             namespace,
@@ -79,7 +87,8 @@ impl Socket {
             phase: Mutex::new(Phase::Connecting { rooms: Vec::new() }),
             acks: Mutex::default(),
             listeners: OnceLock::new(),
-            data: Mutex::default(),
+            data: Mutex::new(data),
+            returning,
         }))
     }
 
@@ -96,6 +105,14 @@ impl Socket {
     /// Whether the socket is connected. In a middleware it is not yet.
     pub fn is_connected(&self) -> bool {
         self.0.is_connected.load(Ordering::Acquire)
+    }
+
+    /// Whether the client was cut off and is the socket again that it was: with its id, its rooms, what was
+    /// [kept](Self::set) on it, and the events that it has missed; see [`Recovery`](crate::Recovery). In a middleware,
+    /// whether that is about to be.
+    pub fn recovered(&self) -> bool {
+        let returning = self.0.returning.as_deref();
+        returning.is_some_and(Returning::is_recovered)
     }
 
     /// How the client connected.
@@ -227,10 +244,7 @@ impl Socket {
         for room in rooms.into_rooms() {
             let member = lock(&self.0.phase).join(room.clone(), max_rooms)?;
             if let Some(member) = member {
-                self.0
-                    .namespace
-                    .local_adapter()
-                    .join(member, &self.0.id, room)?;
+                self.0.namespace.local_adapter().join(member, self, room)?;
             }
         }
         Ok(())
@@ -246,10 +260,7 @@ impl Socket {
             let member = phase.member();
             drop(phase);
             if let Some(member) = member {
-                self.0
-                    .namespace
-                    .local_adapter()
-                    .leave(member, &self.0.id, &room);
+                self.0.namespace.local_adapter().leave(member, self, &room);
             }
         }
     }
@@ -342,6 +353,12 @@ impl Socket {
         volatile: bool,
     ) -> Result<(), EmitError> {
         let draft = Draft::event(event, args)?;
+        if self.0.returning.is_some() {
+            let adapter = self.0.namespace.local_adapter();
+            adapter.emit_for_recovery(self, &draft, volatile)?;
+            self.tell_outgoing(&draft);
+            return Ok(());
+        }
         let frames = draft.write(self.parser(), self.namespace(), None);
         if volatile {
             self.push_volatile(&frames)?;

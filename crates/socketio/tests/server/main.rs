@@ -21,6 +21,7 @@ mod listeners;
 mod middleware;
 mod parser;
 mod races;
+mod recovery;
 mod rooms;
 mod slow;
 #[cfg(feature = "rustls")]

@@ -1,13 +1,20 @@
 //! The life of a socket: how it is let in, how it ends, and who waits for its answers until then.
 
-use std::sync::atomic::Ordering;
+use std::{
+    any::Any,
+    sync::{Arc, atomic::Ordering},
+};
+
+use engineio::{CloseReason, Frame};
 
 use super::{Inner, Socket};
 use crate::{
     Args, encode,
     error::{AckError, DisconnectReason, EmitError},
+    recovery::Tenure,
     rooms::Member,
     server::{
+        adapter::NotInserted,
         answer::Waiter,
         connect,
         flow::Flow,
@@ -15,6 +22,7 @@ use crate::{
         listeners::Table,
         lock,
         phase::{End, Phase},
+        recovery::Data,
     },
 };
 
@@ -52,26 +60,83 @@ impl Socket {
         }
     }
 
-    /// The middlewares have accepted the socket: lets it into the namespace, with the CONNECT reply before anything
-    /// else that it is sent. False if the client has left.
-    pub(crate) fn open(&self) -> bool {
-        let reply = encode::connect(self.parser(), self.namespace(), self.id());
+    /// The middlewares have accepted the socket, or they are not asked if it is recovered: lets it into the namespace,
+    /// with the CONNECT reply before anything else that it is sent. If that is refused, nothing has happened, unless the
+    /// session is over.
+    pub(crate) fn open(&self, must_recover: bool) -> Result<(), NotInserted> {
+        let adapter = self.0.namespace.local_adapter();
+        if let Some(returning) = &self.0.returning
+            && let Some(before) = adapter.predecessor(returning)
+        {
+            before.is_succeeded();
+        }
         let mut phase = lock(&self.0.phase);
         let Phase::Connecting { rooms } = &mut *phase else {
-            return false;
+            return Err(NotInserted::SessionOver);
         };
-        let rooms = std::mem::take(rooms);
-        let member = self.0.namespace.local_adapter().insert(self, rooms, &reply);
-        *phase = match member {
-            Some(member) => Phase::Opening { member, end: None },
-            None => Phase::Closed,
+        let rooms = rooms.clone();
+        let inserted = match &self.0.returning {
+            None => {
+                let reply = encode::connect(self.parser(), self.namespace(), self.id());
+                adapter.insert(self, rooms, &reply)
+            }
+            Some(returning) => adapter.insert_returning(self, returning, rooms, must_recover),
         };
+        match inserted {
+            Ok(member) => *phase = Phase::Opening { member, end: None },
+            Err(NotInserted::SessionOver) => *phase = Phase::Closed,
+            Err(NotInserted::Superseded | NotInserted::NotRecovered) => {}
+        }
         drop(phase);
-        self.0.namespace.local_adapter().tell_room_events();
-        if member.is_none() {
+        adapter.tell_room_events();
+        if inserted == Err(NotInserted::SessionOver) {
             self.gone();
         }
-        member.is_some()
+        inserted.map(drop)
+    }
+
+    /// The client has come back by another connection, before it was noticed that this one is dead.
+    fn is_succeeded(&self) {
+        self.end(DisconnectReason::Transport(CloseReason::TransportClose));
+        self.0.link.close(CloseReason::TransportClose);
+    }
+
+    /// It is not the socket it was, so nothing of that is kept.
+    pub(crate) fn is_not_recovered(&self) {
+        let Some(returning) = &self.0.returning else {
+            return;
+        };
+        returning.is_lost();
+        let is_old = |value: &Arc<dyn Any + Send + Sync>| {
+            let mut old = returning.data.iter();
+            old.any(|(_, old)| Arc::ptr_eq(old, value))
+        };
+        // The values live on in `returning`, so nothing is dropped under the lock.
+        lock(&self.0.data).retain(|(_, value)| !is_old(value));
+    }
+
+    /// What the application keeps on the socket.
+    pub(crate) fn kept(&self) -> Data {
+        lock(&self.0.data).clone()
+    }
+
+    /// The session of the socket, in a namespace that remembers them.
+    pub(crate) fn tenure(&self) -> Option<Tenure> {
+        self.0.returning.as_ref()?.tenure()
+    }
+
+    pub(crate) fn hold(&self, tenure: Tenure) {
+        if let Some(returning) = &self.0.returning {
+            returning.hold(tenure);
+        }
+    }
+
+    /// Whether frames that are sent at once leave the client's queue at most half full.
+    pub(crate) fn has_room_for(&self, frames: &[Frame]) -> bool {
+        // As the queue counts.
+        let cost = frames.iter().map(|frame| frame.len() + 64).sum();
+        let bound = self.0.namespace.config().engine.max_buffered_bytes / 2;
+        cost <= bound && self.0.link.has_room(cost)
     }
 
     /// The middlewares have refused the socket. No handler of it has run, and none will.
@@ -99,6 +164,12 @@ impl Socket {
     /// Ends the socket, unless it has ended before.
     pub(crate) fn end(&self, reason: DisconnectReason) {
         let end = lock(&self.0.phase).end(reason);
+        if !reason.is_recoverable()
+            && matches!(end, End::Now(_) | End::Later)
+            && self.0.returning.is_some()
+        {
+            self.0.namespace.local_adapter().end_session(self);
+        }
         match end {
             End::Now(member) => self.finish(member, reason),
             // What is emitted from now on has no effect any more.
@@ -130,7 +201,7 @@ impl Socket {
             });
             debug_assert!(started.is_ok(), "there are no arguments to be wrong");
         }
-        namespace.local_adapter().remove(member);
+        namespace.local_adapter().remove(member, self, reason);
         *lock(&self.0.phase) = Phase::Closed;
         let waiting = lock(&self.0.acks).take_all();
         Flow::end_acks(link, waiting.len());
@@ -157,6 +228,9 @@ impl Socket {
     fn gone(&self) {
         if let Some(own) = self.listeners() {
             own.clear();
+        }
+        if let Some(returning) = &self.0.returning {
+            self.0.namespace.local_adapter().give_up(returning);
         }
         connect::leave(&self.0.link, &self.0.namespace);
     }

@@ -1,0 +1,373 @@
+//! How sockets come, go and are told things in a namespace that remembers its sessions (see
+//! [`recovery`](crate::recovery)).
+
+use std::time::{Duration, Instant};
+
+use engineio::Frame;
+
+use super::{LocalAdapter, Members, dispatch, lock, queue};
+use crate::{
+    encode::{self, Draft, Frames},
+    error::EmitError,
+    parser::Parser,
+    recovery::{Address, History, Lost, Resumption},
+    rooms::{Member, Room, Rooms, Target},
+    server::{
+        recovery::{Data, Returning, asked_for, new_pid},
+        socket::Socket,
+    },
+};
+
+/// Why a socket was not let into a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotInserted {
+    /// Its Engine.IO session is over.
+    SessionOver,
+    /// Its client is connected by another one.
+    Superseded,
+    /// It is not recovered, which was the condition.
+    NotRecovered,
+}
+
+impl Members {
+    /// A socket has gone: its session is kept with this data, or is over. The answer is to be dropped without the lock.
+    pub(super) fn part(
+        &mut self,
+        socket: &Socket,
+        rooms: Vec<Room>,
+        kept: Option<Data>,
+    ) -> Vec<Data> {
+        let (Some(history), Some(tenure)) = (&mut self.history, socket.tenure()) else {
+            return Vec::from_iter(kept);
+        };
+        match kept {
+            Some(data) => history.leave(now(), tenure, rooms, data),
+            None => history.end(tenure),
+        }
+        history.take_dropped()
+    }
+
+    pub(super) fn room_changed(&mut self, socket: &Socket, room: &Room, is_join: bool) {
+        if let (Some(history), Some(tenure)) = (&mut self.history, socket.tenure()) {
+            history.room_changed(tenure, room, is_join);
+        }
+    }
+}
+
+impl LocalAdapter {
+    /// A client wants to join, perhaps as who it was. None without recovery.
+    pub(crate) fn returning(&self, auth: Option<&str>) -> Option<Box<Returning>> {
+        if !self.is_recovering {
+            return None;
+        }
+        let Some((pid, seen)) = asked_for(auth) else {
+            return Some(Box::new(Returning::new(None, Data::new())));
+        };
+        let (found, mut data, holder, dropped) = {
+            let mut members = lock(&self.members);
+            let Members { rooms, history } = &mut *members;
+            let history = history.as_mut()?;
+            let found = history.claim(now(), pid, seen);
+            let whole = found.as_ref().filter(|found| found.is_whole);
+            let data = whole.and_then(|found| history.data(found.claim)).cloned();
+            let holder = whole.and_then(|found| rooms.get(&found.sid)).cloned();
+            (found, data, holder, history.take_dropped())
+        };
+        drop(dropped);
+        if data.is_none() {
+            data = holder.map(|holder| holder.kept());
+        }
+        Some(Box::new(Returning::new(found, data.unwrap_or_default())))
+    }
+
+    /// The socket over which the client was connected, if that has not ended yet.
+    pub(crate) fn predecessor(&self, returning: &Returning) -> Option<Socket> {
+        let found = returning.found.as_ref()?;
+        let members = lock(&self.members);
+        let history = members.history.as_ref()?;
+        history.check(found.claim).ok()?;
+        members.rooms.get(&found.sid).cloned()
+    }
+
+    /// How long somebody may come back who was cut off; none if nobody may.
+    pub(crate) fn expects_somebody_for(&self) -> Option<Duration> {
+        let members = lock(&self.members);
+        members.history.as_ref()?.expects_somebody_for(now())
+    }
+
+    /// A socket that wanted to be one that was there before has not been let in.
+    pub(crate) fn give_up(&self, returning: &Returning) {
+        let Some(claim) = returning.claim() else {
+            return;
+        };
+        let dropped = {
+            let mut members = lock(&self.members);
+            let Some(history) = &mut members.history else {
+                return;
+            };
+            history.release(now(), claim);
+            history.take_dropped()
+        };
+        drop(dropped);
+    }
+
+    /// The session of a socket is over, and nobody comes back to it.
+    pub(crate) fn end_session(&self, socket: &Socket) {
+        let dropped = lock(&self.members).part(socket, Vec::new(), None);
+        drop(dropped);
+    }
+
+    /// Lets a socket in, as who it was if that is possible: with the CONNECT reply, then what it has missed, and in the
+    /// rooms it was in, all under one lock. Otherwise, unless it `must_recover`, a session begins.
+    pub(crate) fn insert_returning(
+        &self,
+        socket: &Socket,
+        returning: &Returning,
+        joined: Vec<Room>,
+        must_recover: bool,
+    ) -> Result<Member, NotInserted> {
+        let mut members = lock(&self.members);
+        let mut removed = None;
+        let inserted =
+            self.insert_into(&mut members, socket, returning, must_recover, &mut removed);
+        if let Ok(member) = inserted {
+            for room in joined {
+                self.join_here(&mut members, member, socket, room);
+            }
+            socket.set_connected();
+        }
+        let dropped = members
+            .history
+            .as_mut()
+            .map(|history| history.take_dropped());
+        drop(members);
+        // Both hold what the application has kept.
+        drop((removed, dropped));
+        inserted
+    }
+
+    fn insert_into(
+        &self,
+        members: &mut Members,
+        socket: &Socket,
+        returning: &Returning,
+        must_recover: bool,
+        removed: &mut Option<Socket>,
+    ) -> Result<Member, NotInserted> {
+        let Members { rooms, history } = members;
+        let history = history.as_mut().ok_or(NotInserted::SessionOver)?;
+        if let Some(found) = &returning.found {
+            match history.check(found.claim) {
+                Err(Lost::Superseded) => return Err(NotInserted::Superseded),
+                Ok(()) if found.is_whole => {
+                    *removed = self.take_out(rooms, history, &found.sid);
+                }
+                Ok(()) | Err(Lost::Gone) => {}
+            }
+            if found.is_whole
+                && let Ok(resumption) = history.resumption(found.claim)
+                && let Some(inserted) = self.resume(rooms, history, socket, &resumption)
+            {
+                return inserted;
+            }
+            if must_recover {
+                return Err(NotInserted::NotRecovered);
+            }
+            history.discard(found.claim);
+            socket.is_not_recovered();
+        }
+        if rooms.find(socket.id()).is_some() {
+            return Err(NotInserted::Superseded);
+        }
+        let pid = new_pid();
+        let reply = match &pid {
+            Some(pid) => encode::connect_with_pid(self.parser(), &self.namespace, socket.id(), pid),
+            None => encode::connect(self.parser(), &self.namespace, socket.id()),
+        };
+        if socket.link().push(reply.as_slice()).is_err() {
+            return Err(NotInserted::SessionOver);
+        }
+        let member = self.add(rooms, socket);
+        if let Some(pid) = pid {
+            returning.hold(history.begin(now(), pid, socket.room().clone()));
+        }
+        Ok(member)
+    }
+
+    /// Nobody but us may still hold the socket that the client was, for its end may be under way on another thread.
+    fn take_out(
+        &self,
+        rooms: &mut Rooms<Socket>,
+        history: &mut History<Data>,
+        sid: &str,
+    ) -> Option<Socket> {
+        let member = rooms.find(sid)?;
+        let left = rooms.rooms_of(member);
+        let old = rooms.remove(member)?;
+        if self.events.is_watched() {
+            self.events.left(rooms, old.room(), &left);
+        }
+        if let Some(tenure) = old.tenure() {
+            history.leave(now(), tenure, left, old.kept());
+        }
+        Some(old)
+    }
+
+    /// None if there is no place for the rooms or the events; then nothing has happened.
+    fn resume(
+        &self,
+        rooms: &mut Rooms<Socket>,
+        history: &mut History<Data>,
+        socket: &Socket,
+        resumption: &Resumption,
+    ) -> Option<Result<Member, NotInserted>> {
+        let reply = encode::connect_with_pid(
+            self.parser(),
+            &self.namespace,
+            socket.id(),
+            &resumption.pid(),
+        );
+        let packets = std::iter::once(&reply).chain(&resumption.missed);
+        let frames: Vec<Frame> = packets.flat_map(Frames::as_slice).cloned().collect();
+        // In one piece, so that a cut before the end of it is one after it or one in the middle of it, and never of ours.
+        if !socket.has_room_for(&frames) {
+            return None;
+        }
+        let member = self.add(rooms, socket);
+        if !resumption.rooms.contains(socket.room()) {
+            rooms.leave(member, socket.id());
+        }
+        let mut others = resumption
+            .rooms
+            .iter()
+            .filter(|room| *room != socket.room());
+        let is_complete = others.all(|room| {
+            self.join_in(rooms, member, socket.room(), room.clone())
+                .is_ok()
+        });
+        let pushed = is_complete.then(|| socket.link().push(&frames));
+        if let Some(Ok(())) = pushed
+            && let Some(tenure) = history.resume(resumption)
+        {
+            socket.hold(tenure);
+            return Some(Ok(member));
+        }
+        let left = rooms.rooms_of(member);
+        rooms.remove(member);
+        if self.events.is_watched() {
+            self.events.left(rooms, socket.room(), &left);
+        }
+        is_complete.then_some(Err(NotInserted::SessionOver))
+    }
+
+    fn add(&self, rooms: &mut Rooms<Socket>, socket: &Socket) -> Member {
+        let was_there = self.events.is_watched() && rooms.exists(socket.id());
+        let member = rooms.insert(socket.room().clone(), socket.clone());
+        if self.events.is_watched() {
+            self.events.inserted(socket.room(), was_there);
+        }
+        member
+    }
+
+    /// Emits an event to one socket. It is kept if that is away, also when this is a handle of a socket that was cut off
+    /// and is there again by another one.
+    pub(crate) fn emit_for_recovery(
+        &self,
+        socket: &Socket,
+        event: &Draft,
+        is_volatile: bool,
+    ) -> Result<(), EmitError> {
+        let tenure = socket.tenure().ok_or(EmitError::NotConnected)?;
+        let dropped = {
+            let mut members = lock(&self.members);
+            let Members { rooms, history } = &mut *members;
+            let history = history.as_mut().filter(|history| history.is_known(tenure));
+            let history = history.ok_or(EmitError::NotConnected)?;
+            let present = rooms.get(socket.id());
+            if is_volatile {
+                let frames = self.unnumbered(history, event);
+                return present
+                    .ok_or(EmitError::NotConnected)?
+                    .push_volatile(&frames);
+            }
+            let frames = self.append(history, event, Address::Socket(socket.room().clone()));
+            if let Some(present) = present {
+                send(history, present, &frames);
+            }
+            history.take_dropped()
+        };
+        drop(dropped);
+        Ok(())
+    }
+
+    pub(super) fn broadcast_for_recovery(&self, event: &Draft, target: &Target, is_volatile: bool) {
+        let mut watched = Vec::new();
+        let dropped = {
+            let mut members = lock(&self.members);
+            let Members { rooms, history } = &mut *members;
+            let Some(history) = history else { return };
+            let frames = if is_volatile {
+                self.unnumbered(history, event)
+            } else {
+                self.append(history, event, Address::Rooms(target.clone()))
+            };
+            rooms.select(target, |socket| {
+                if is_volatile {
+                    queue(socket, &frames, true);
+                } else {
+                    send(history, socket, &frames);
+                }
+                if socket.is_watched() {
+                    watched.push(socket.clone());
+                }
+            });
+            history.take_dropped()
+        };
+        drop(dropped);
+        dispatch::tell_outgoing(&watched, event);
+    }
+
+    /// Numbers an event and remembers it. It is to be sent to its recipients under the same lock.
+    fn append(&self, history: &mut History<Data>, event: &Draft, address: Address) -> Frames {
+        let frames = event.write_with_offset(self.parser(), &self.namespace, history.next());
+        history.append(now(), address, frames.clone());
+        frames
+    }
+
+    /// An event that is not remembered. It must not change what the client takes for its offset, unless to a true one.
+    fn unnumbered(&self, history: &History<Data>, event: &Draft) -> Frames {
+        if event.ends_in_string() {
+            event.write_with_offset(self.parser(), &self.namespace, history.newest())
+        } else {
+            event.write(self.parser(), &self.namespace, None)
+        }
+    }
+
+    fn parser(&self) -> Option<&dyn Parser> {
+        self.parser.as_deref()
+    }
+
+    fn join_here(&self, members: &mut Members, member: Member, socket: &Socket, room: Room) {
+        let is_new = !members.rooms.is_in(member, &room);
+        let joined = self.join_in(&mut members.rooms, member, socket.room(), room.clone());
+        match joined {
+            Ok(()) if is_new => members.room_changed(socket, &room, true),
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!(id = socket.id(), %error, "room of a middleware not joined");
+            }
+        }
+    }
+}
+
+/// Sends the event that was appended last. Whether it can be queued makes no difference to whom it is for.
+fn send(history: &mut History<Data>, socket: &Socket, frames: &Frames) {
+    if let Some(tenure) = socket.tenure() {
+        history.sent(tenure);
+    }
+    queue(socket, frames, false);
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

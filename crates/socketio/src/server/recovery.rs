@@ -1,0 +1,212 @@
+//! Recovery in a server: its options, and what a socket has on top when it is on.
+
+use std::{
+    any::{Any, TypeId},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Config;
+use crate::{
+    recovery::{Claim, Epoch, Found, History, Limits, Pid, Seen, Tenure},
+    rooms::Room,
+};
+
+/// Connection state recovery: a client that was cut off, and comes back soon enough, is the same socket again, with its
+/// id, rooms and data, and gets what it has missed. See [`recovery`](crate::recovery).
+///
+/// Events get one more argument, an offset, which clients send back. Not sent again are volatile events, those that want
+/// an answer, and those of [`Socket::try_emit`](crate::Socket::try_emit). A client that has left or was sent away by
+/// [`disconnect`](crate::Socket::disconnect) is not recovered, and neither is one whose missed events would not fit into
+/// half of [`max_buffered_bytes`](engineio::Config::max_buffered_bytes).
+///
+/// ```
+/// use socketio::{Config, Recovery, Server, Socket};
+///
+/// let io = Server::with_config(Config {
+///     recovery: Some(Recovery::default()),
+///     ..Config::default()
+/// });
+/// io.of("/").on_connect(async |socket: Socket| {
+///     if !socket.recovered() {
+///         socket.join("news")?; // a recovered socket is in its rooms already
+///     }
+///     Ok::<_, socketio::JoinError>(())
+/// });
+/// ```
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// How long a client may be away. Default: 2 minutes.
+    pub max_disconnection_duration: Duration,
+    /// Whether a client that comes back is let in without asking the middlewares. Default: `false`, where the reference
+    /// has `true`: what they have decided may be different by now.
+    pub skip_middlewares: bool,
+    /// The events that each namespace keeps. Default: 10,000. Who has missed one that is gone is not recovered.
+    pub max_packets: usize,
+    /// The bytes of the events that each namespace keeps, each counted with 160 bytes and 48 for each room on top.
+    /// Default: 64 MiB.
+    pub max_bytes: usize,
+    /// The sessions of clients that are away that each namespace keeps; with more, the one that has been away longest is
+    /// forgotten. Default: 10,000.
+    pub max_sessions: usize,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            max_disconnection_duration: Duration::from_secs(120),
+            skip_middlewares: false,
+            max_packets: 10_000,
+            max_bytes: 64 * 1024 * 1024,
+            max_sessions: 10_000,
+        }
+    }
+}
+
+impl Recovery {
+    /// A new history, unless there is no randomness for it.
+    pub(crate) fn history(&self, config: &Config) -> Option<History<Data>> {
+        let mut random = [0; 8];
+        if let Err(error) = getrandom::fill(&mut random) {
+            tracing::warn!(%error, "no randomness, and therefore no recovery");
+            return None;
+        }
+        Some(History::new(
+            Epoch::from_random(random),
+            self.limits(config),
+        ))
+    }
+
+    fn limits(&self, config: &Config) -> Limits {
+        let until_noticed = config.engine.ping_interval + config.engine.ping_timeout;
+        Limits {
+            max_disconnection_duration: self.max_disconnection_duration,
+            retention: self.max_disconnection_duration
+                + until_noticed
+                + config.connect_handler_timeout,
+            max_packets: self.max_packets,
+            max_bytes: self.max_bytes,
+            max_sessions: self.max_sessions,
+        }
+    }
+}
+
+/// What the application keeps on a socket, by its type.
+pub(crate) type Data = Vec<(TypeId, Arc<dyn Any + Send + Sync>)>;
+
+/// What a socket has on top if its namespace remembers sessions.
+pub(crate) struct Returning {
+    /// The session that its client says is its own, until the socket is over or let in.
+    pub(crate) found: Option<Found>,
+    /// What was kept on the socket it was.
+    pub(crate) data: Data,
+    is_recovered: AtomicBool,
+    /// The session, once the socket is let in.
+    tenure: OnceLock<Tenure>,
+}
+
+impl Returning {
+    pub(crate) fn new(found: Option<Found>, data: Data) -> Self {
+        Self {
+            is_recovered: AtomicBool::new(found.as_ref().is_some_and(|found| found.is_whole)),
+            found,
+            data,
+            tenure: OnceLock::new(),
+        }
+    }
+
+    /// The id of the socket that it is about to be again.
+    pub(crate) fn sid(&self) -> Option<Room> {
+        let whole = self.found.as_ref().filter(|found| found.is_whole);
+        whole.map(|found| found.sid.clone())
+    }
+
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.is_recovered.load(Ordering::Acquire)
+    }
+
+    /// It comes to nothing after all.
+    pub(crate) fn is_lost(&self) {
+        self.is_recovered.store(false, Ordering::Release);
+    }
+
+    /// The session, once the socket is let in.
+    pub(crate) fn tenure(&self) -> Option<Tenure> {
+        self.tenure.get().copied()
+    }
+
+    pub(crate) fn hold(&self, tenure: Tenure) {
+        let held = self.tenure.set(tenure);
+        debug_assert!(held.is_ok(), "a socket is let in once");
+    }
+
+    /// The claim, whether or not anything was found to be whole.
+    pub(crate) fn claim(&self) -> Option<Claim> {
+        self.found.as_ref().map(|found| found.claim)
+    }
+}
+
+/// What the client adds to its auth payload when it comes back. Anything of another shape is the application's.
+pub(crate) fn asked_for(auth: Option<&str>) -> Option<(Pid, Seen)> {
+    #[derive(Deserialize)]
+    struct Asked {
+        #[serde(default)]
+        pid: Value,
+        #[serde(default)]
+        offset: Value,
+    }
+    let asked: Asked = serde_json::from_str(auth?).ok()?;
+    let pid = Pid::parse(asked.pid.as_str()?)?;
+    let seen = match &asked.offset {
+        Value::Null => Seen::Nothing,
+        Value::String(offset) => Seen::parse(Some(offset)),
+        _ => Seen::Unclear,
+    };
+    Some((pid, seen))
+}
+
+/// A name for a session, unless there is no randomness for it.
+pub(crate) fn new_pid() -> Option<Pid> {
+    let mut random = [0; 15];
+    getrandom::fill(&mut random).ok()?;
+    Some(Pid::from_random(random))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PID: &str = "abcdefghijklmnopqrst";
+
+    #[test]
+    fn only_what_the_client_itself_adds_is_taken_for_a_session() {
+        let asked = |auth: &str| asked_for(Some(auth)).map(|(_, seen)| seen);
+        let with = |offset: &str| asked(&format!(r#"{{"pid":"{PID}"{offset}}}"#));
+        assert_eq!(with(""), Some(Seen::Nothing));
+        assert_eq!(with(r#","offset":null"#), Some(Seen::Nothing));
+        assert_eq!(with(r#","offset":3"#), Some(Seen::Unclear));
+        assert_eq!(with(r#","offset":"a word""#), Some(Seen::Unclear));
+        assert!(matches!(
+            with(r#","offset":"AAAAAAAA.3","token":{"a":[1]}"#),
+            Some(Seen::UpTo(_))
+        ));
+        for auth in [
+            "",
+            "null",
+            "[]",
+            "1",
+            r#"{"pid":1}"#,
+            r#"{"pid":"short"}"#,
+            "{}",
+        ] {
+            assert_eq!(asked(auth), None, "{auth}");
+        }
+        assert_eq!(asked_for(None), None);
+    }
+}

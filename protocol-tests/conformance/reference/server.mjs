@@ -142,6 +142,7 @@ function socketFixture(io) {
       answer();
     });
     socket.on("get", (answer) => answer(socket.data.value ?? null));
+    socket.on("recovered", (answer) => answer(socket.recovered));
     socket.on("auth", (answer) => answer(socket.handshake.auth));
     socket.on("start", async (n) => {
       started.push(n);

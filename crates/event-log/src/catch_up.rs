@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::ring::After;
 use crate::stream::{Advance, Joined, Member, Stream};
 use crate::subscription::Counted;
-use crate::{End, Epoch, Frame, Offset, Resync, Sink, StoreError};
+use crate::{End, Epoch, Frame, Offset, Resync, Sink, StoreError, sabotage};
 
 /// A member on its way to the tail.
 pub(crate) struct CatchUp<F> {
@@ -43,7 +43,8 @@ pub(crate) enum Next<F> {
 }
 
 impl<F: Frame> CatchUp<F> {
-    pub fn new(stream: Arc<Stream<F>>, member: Member<F>) -> Self {
+    pub fn new(stream: Arc<Stream<F>>, mut member: Member<F>) -> Self {
+        member.cursor = sabotage::cursor(member.cursor);
         let counted = Counted::new(&stream.signal.catching_up);
         Self {
             stream,

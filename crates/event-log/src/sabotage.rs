@@ -1,0 +1,123 @@
+//! Faults on purpose, one for each feature `sabotage-…`, by which the tests of `protocol-tests/chaos` are tested.
+//!
+//! Without these features every constant is false and every function does nothing, and a build for release refuses
+//! them. What is planted is a call or a constant of this module, so a search for its name finds every place.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::shared::Answer;
+use crate::{Append, AppendError, Appended, Offset, Outcome};
+
+/// Says the answer before the commit.
+const ACK_BEFORE_COMMIT: bool = cfg!(feature = "sabotage-ack-before-commit");
+/// Hands an event to the subscribers before the commit.
+pub(crate) const PUBLISH_BEFORE_COMMIT: bool = cfg!(feature = "sabotage-publish-before-commit");
+const SKIP_RING_ROW: bool = cfg!(feature = "sabotage-skip-ring-row");
+const NO_DEDUP: bool = cfg!(feature = "sabotage-no-dedup");
+const CURSOR_GOES_BACK: bool = cfg!(feature = "sabotage-cursor-goes-back");
+const SWAP_ROWS: bool = cfg!(feature = "sabotage-swap-rows");
+
+#[cfg(all(
+    not(debug_assertions),
+    any(
+        feature = "sabotage-ack-before-commit",
+        feature = "sabotage-publish-before-commit",
+        feature = "sabotage-skip-ring-row",
+        feature = "sabotage-no-dedup",
+        feature = "sabotage-cursor-goes-back",
+        feature = "sabotage-swap-rows"
+    )
+))]
+compile_error!("sabotage is for tests of tests, and never for release");
+
+/// How often a fault is made that would otherwise leave nothing in order.
+const EVERY: u64 = 97;
+
+/// Whether the ring forgets the event at this offset.
+pub(crate) fn skips(offset: Offset) -> bool {
+    SKIP_RING_ROW && offset.0.is_multiple_of(EVERY)
+}
+
+/// As what an append is stored: under a key that no retry will find.
+pub(crate) fn stored_as(append: &Append, offset: Offset) -> Cow<'_, Append> {
+    if !NO_DEDUP {
+        return Cow::Borrowed(append);
+    }
+    Cow::Owned(Append {
+        key: format!("{}#{offset}", append.key),
+        ..append.clone()
+    })
+}
+
+/// Where somebody begins who has everything up to here.
+pub(crate) fn cursor(have: Offset) -> Offset {
+    if CURSOR_GOES_BACK {
+        Offset(have.0.saturating_sub(1))
+    } else {
+        have
+    }
+}
+
+/// Puts two events of a batch the other way round.
+pub(crate) fn swap<T>(frames: &mut [T]) {
+    if SWAP_ROWS && let [first, second, ..] = frames {
+        std::mem::swap(first, second);
+    }
+}
+
+thread_local! {
+    /// What is done between a batch and its commit: the writer puts it here and the store, on the same thread, runs it.
+    static EARLY: RefCell<Option<Early>> = const { RefCell::new(None) };
+}
+
+type Early = Box<dyn FnOnce(&[Outcome])>;
+
+/// How long the commit is put off, so that a crash can come in between.
+const DELAY: Duration = Duration::from_millis(5);
+
+/// Takes the answers away, to be given before the commit, and leaves some that reach nobody.
+pub(crate) fn answer_early(answers: Vec<Answer<Appended>>) -> Vec<Answer<Appended>> {
+    if !ACK_BEFORE_COMMIT {
+        return answers;
+    }
+    let deaf = answers.iter().map(|_| oneshot::channel().0).collect();
+    EARLY.set(Some(Box::new(move |outcomes| {
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            let _ = answer.send(match *outcome {
+                Outcome::Stored(offset) => Ok(Appended {
+                    offset,
+                    duplicate: false,
+                }),
+                Outcome::Duplicate(offset) => Ok(Appended {
+                    offset,
+                    duplicate: true,
+                }),
+                Outcome::Conflict => Err(AppendError::Conflict),
+                Outcome::Unreadable => Err(AppendError::Unavailable),
+            });
+        }
+    })));
+    deaf
+}
+
+/// Lets a batch be published before the commit, by a closure that is given the outcomes.
+pub(crate) fn publish_early(publish: impl FnOnce(&[Outcome]) + 'static) {
+    if PUBLISH_BEFORE_COMMIT {
+        EARLY.set(Some(Box::new(publish)));
+    }
+}
+
+/// Where the store is about to commit.
+pub(crate) fn before_commit(outcomes: &[Outcome]) {
+    if (ACK_BEFORE_COMMIT || PUBLISH_BEFORE_COMMIT)
+        && let Some(early) = EARLY.take()
+    {
+        early(outcomes);
+        thread::sleep(DELAY);
+    }
+}

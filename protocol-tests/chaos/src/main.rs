@@ -1,0 +1,121 @@
+//! Runs a chat server under faults and checks that nothing acknowledged is lost, repeated or reordered.
+//!
+//! Read `checker` for what is checked, `run` for how a run goes, and `nemesis` and `proxy` for what is done to it.
+
+mod checker;
+mod history;
+mod report;
+mod sabotage;
+
+mod run;
+mod world;
+
+mod client;
+mod official;
+mod reader;
+mod writer;
+
+mod disk;
+mod nemesis;
+mod proxy;
+mod server;
+mod stored;
+
+mod clock;
+mod content;
+mod options;
+mod rng;
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use checker::Verdict;
+use options::{Command, Options};
+use run::{Past, Plan};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Options::parse().command {
+        Command::Run(options) => play(&options.plan(), options.history.as_deref()).await,
+        Command::Replays(options) => play(&options.plan(), options.history.as_deref()).await,
+        Command::Control { seed } => control(&options::control(seed)).await,
+        Command::Sabotage { faults } => sabotage::catch(&faults).await,
+        Command::Check { file } => judge(&file),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("chaos: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs a plan; says whether all went well.
+async fn play(plan: &Plan, history: Option<&Path>) -> io::Result<bool> {
+    println!("seed {}", plan.seed);
+    let (past, verdict) = judged(plan).await?;
+    report::print(&past, &verdict, io::stdout().lock())?;
+    if let Some(path) = history {
+        history::write(&past.history, BufWriter::new(File::create(path)?))?;
+    }
+    if !verdict.is_good() {
+        println!("the run was red, by seed {}", plan.seed);
+    }
+    tally(&verdict);
+    Ok(verdict.is_good())
+}
+
+async fn judged(plan: &Plan) -> io::Result<(Past, Verdict)> {
+    let past = run::run(plan).await?;
+    let verdict = checker::check(&past.history);
+    Ok((past, verdict))
+}
+
+/// A server that is known to lose messages: what does not see that sees nothing.
+async fn control(plan: &Plan) -> io::Result<bool> {
+    println!(
+        "the negative control, which has to be red; seed {}",
+        plan.seed
+    );
+    let (past, verdict) = judged(plan).await?;
+    report::print(&past, &verdict, io::stdout().lock())?;
+    let is_red = !verdict.is_good();
+    println!(
+        "\n{}",
+        if is_red {
+            "the negative control is red, as it has to be"
+        } else {
+            "the negative control is green: the checks see nothing"
+        }
+    );
+    println!("# pass {}\n# fail {}", u8::from(is_red), u8::from(!is_red));
+    Ok(is_red)
+}
+
+/// Judges a history that was kept.
+fn judge(file: &Path) -> io::Result<bool> {
+    let past = Past {
+        history: history::read(BufReader::new(File::open(file)?))?,
+        ..Past::default()
+    };
+    let verdict = checker::check(&past.history);
+    report::print(&past, &verdict, io::stdout().lock())?;
+    tally(&verdict);
+    Ok(verdict.is_good())
+}
+
+/// The checks counted as tests are.
+fn tally(verdict: &Verdict) {
+    let all = checker::Check::ALL;
+    let broken = all
+        .iter()
+        .filter(|check| verdict.count(**check) > 0)
+        .count();
+    println!("# pass {}\n# fail {broken}", all.len() - broken);
+}

@@ -1,0 +1,154 @@
+//! Who hurts the server: kills it, holds it, takes the database from it, fills its disk.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::disk::Disk;
+use crate::history::{Facts, Kind, Op};
+use crate::rng::Rng;
+use crate::server::Server;
+use crate::stored;
+use crate::world::World;
+
+/// How long a server that was started again may take to its first answer before the run goes on.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// What is done between two kills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Disaster {
+    /// The process is held for a while.
+    Hold,
+    /// Another process locks the database.
+    Lock,
+    /// The disk is filled to the last byte, and freed again.
+    FullDisk,
+    /// The disk is read-only when the server starts: it has to refuse with a sentence.
+    ReadOnly,
+}
+
+/// Hurts one server.
+pub struct Nemesis {
+    pub world: Arc<World>,
+    pub server: Server,
+    pub database: PathBuf,
+    pub disk: Option<Disk>,
+    pub rng: Rng,
+    /// Between two kills, in milliseconds.
+    pub pause: std::ops::Range<u64>,
+}
+
+impl Nemesis {
+    /// Kills the server so many times, with a disaster before every other kill.
+    pub async fn storm(&mut self, kills: u64, disasters: &[Disaster]) -> io::Result<()> {
+        for kill in 0..kills {
+            sleep(self.rng.milliseconds(self.pause.clone())).await;
+            if !disasters.is_empty() && kill % 2 == 1 {
+                let disaster = self.rng.pick(disasters);
+                self.strike(disaster).await?;
+                sleep(self.rng.milliseconds(10..300)).await;
+            }
+            self.kill().await?;
+            self.start().await?;
+            self.first_answer().await;
+        }
+        Ok(())
+    }
+
+    /// Starts the server, and notes when.
+    pub async fn start(&mut self) -> io::Result<()> {
+        self.note(Op::Start, Kind::Invoke, "start");
+        self.server.start().await?;
+        self.note(Op::Start, Kind::Ok, "start");
+        Ok(())
+    }
+
+    async fn kill(&mut self) -> io::Result<()> {
+        if let Some(status) = self.server.ended()? {
+            return Err(io::Error::other(format!(
+                "the server ended by itself with {status}"
+            )));
+        }
+        self.server.kill().await?;
+        self.note(Op::Fault, Kind::Info, "kill");
+        Ok(())
+    }
+
+    /// Waits until somebody is answered, so that every life of the server is one in which something happens.
+    async fn first_answer(&self) {
+        let (mut seen, mut answered) = (0, false);
+        self.world.history.visit_from(0, |_| seen += 1);
+        let begun = Instant::now();
+        while !answered && begun.elapsed() < ANSWER_WITHIN {
+            sleep(Duration::from_millis(5)).await;
+            let from = seen;
+            self.world.history.visit_from(from, |entry| {
+                seen += 1;
+                answered |= (entry.op, entry.kind) == (Op::Send, Kind::Ok);
+            });
+        }
+    }
+
+    async fn strike(&mut self, disaster: Disaster) -> io::Result<()> {
+        match disaster {
+            Disaster::Hold => {
+                self.server.stop()?;
+                self.note(Op::Fault, Kind::Info, "hold");
+                sleep(self.rng.milliseconds(100..1_500)).await;
+                self.server.go_on()?;
+                self.note(Op::Fault, Kind::Info, "go on");
+            }
+            Disaster::Lock => {
+                self.note(Op::Fault, Kind::Info, "lock");
+                let time = self.rng.milliseconds(100..2_500);
+                let database = self.database.clone();
+                let held = tokio::task::spawn_blocking(move || stored::hold(&database, time));
+                held.await?.map_err(io::Error::other)?;
+                self.note(Op::Fault, Kind::Info, "unlock");
+            }
+            Disaster::FullDisk => {
+                let Some(disk) = &self.disk else {
+                    return Ok(());
+                };
+                disk.fill()?;
+                self.note(Op::Fault, Kind::Info, "full disk");
+                sleep(self.rng.milliseconds(100..1_500)).await;
+                // What the server has flushed meanwhile cannot be missing from the disk afterwards.
+                if let Some(disk) = &self.disk {
+                    disk.free()?;
+                }
+                self.note(Op::Fault, Kind::Info, "room");
+            }
+            Disaster::ReadOnly => self.refuse_read_only().await?,
+        }
+        Ok(())
+    }
+
+    async fn refuse_read_only(&mut self) -> io::Result<()> {
+        self.kill().await?;
+        let Some(disk) = &self.disk else {
+            return self.start().await;
+        };
+        disk.protect(true)?;
+        self.note(Op::Fault, Kind::Info, "read-only");
+        let before = self.server.said().len();
+        let status = self.server.start_in_vain().await?;
+        let said = self.server.said().split_off(before);
+        disk.protect(false)?;
+        let refused = status.is_some_and(|status| !status.success()) && !said.trim().is_empty();
+        if !refused {
+            return Err(io::Error::other(format!(
+                "on a read-only disk the server has to refuse with a sentence; {status:?}, it said {said:?}"
+            )));
+        }
+        self.start().await
+    }
+
+    fn note(&self, op: Op, kind: Kind, what: &str) {
+        self.world
+            .note("nemesis", op, kind, None, Facts::what(what));
+    }
+}

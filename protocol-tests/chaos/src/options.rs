@@ -1,0 +1,235 @@
+//! The command line.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::nemesis::Disaster;
+use crate::run::{Ordeal, Plan};
+use crate::world::Contract;
+
+/// What more can be run than the short form of `protocol-tests/run chaos`.
+const LONG_RUNS: &str = "\
+Long runs, with the release builds of this program and of the chat:
+  chaos run --kills 500 --disasters hold,lock
+  chaos run --kills 100 --disasters hold,lock,full-disk,read-only
+  chaos replays --cuts 10000 --readers 20
+Whether the checks see anything:
+  chaos control
+  chaos sabotage
+Another server:
+  chaos run --contract tutorial --official 0 --disasters hold -- node server.js {port} {database}";
+
+/// Runs a chat server under faults and checks that nothing acknowledged is lost, repeated or reordered.
+#[derive(Debug, Parser)]
+#[command(max_term_width = 100, after_help = LONG_RUNS)]
+pub struct Options {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Kills the server under load, and hurts its clients' connections, its database and its disk
+    Run(Storm),
+    /// Cuts connections in the middle of what their readers catch up with
+    Replays(Replays),
+    /// Does the same to a server with the tutorial's races, in Node: that has to be red
+    Control {
+        /// What schedules, faults and contents follow from; random if not given
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Builds the chat with one planted fault after the other, and sees whether each is caught
+    Sabotage {
+        /// Which; all of them if none is named
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(crate::sabotage::FAULTS))]
+        faults: Vec<String>,
+    },
+    /// Judges a history that was kept
+    Check {
+        /// Lines of JSON, as `--history` writes them
+        file: PathBuf,
+    },
+}
+
+/// Who takes part, against which server.
+#[derive(Debug, Args)]
+pub struct Cast {
+    /// What schedules, faults and contents follow from; random if not given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Clients of our own that write
+    #[arg(long, default_value_t = 20)]
+    writers: u64,
+    /// Clients of our own that read
+    #[arg(long, default_value_t = 6)]
+    readers: u64,
+    /// The longest pause of a writer between two messages, in milliseconds
+    #[arg(long, default_value_t = 20)]
+    think: u64,
+    /// What the server says to those who send
+    #[arg(long, value_enum, default_value_t = Contract::Chat)]
+    contract: Contract,
+    /// The server: a command, in which {port} and {database} are filled in. The chat's binary beside this program if
+    /// not given
+    #[arg(last = true)]
+    server: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Storm {
+    #[command(flatten)]
+    cast: Cast,
+    /// How often the server is killed
+    #[arg(long, default_value_t = 20)]
+    kills: u64,
+    /// The longest time between two kills, in milliseconds
+    #[arg(long, default_value_t = 1_200)]
+    pause: u64,
+    /// How many of a thousand connections suffer something
+    #[arg(long, default_value_t = 400)]
+    hurt: u64,
+    /// What else is done to the server; those of the disk put the database on a tmpfs
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "hold,lock")]
+    disasters: Vec<Disaster>,
+    /// Official clients in Node, each a writer and a reader
+    #[arg(long, default_value_t = 2)]
+    official: u64,
+    /// Where to keep the history
+    #[arg(long)]
+    pub history: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Replays {
+    #[command(flatten)]
+    cast: Cast,
+    /// How many connections are cut
+    #[arg(long, default_value_t = 500)]
+    cuts: u64,
+    /// How many messages there are to catch up with
+    #[arg(long, default_value_t = 1_500)]
+    rows: u64,
+    /// Where to keep the history
+    #[arg(long)]
+    pub history: Option<PathBuf>,
+}
+
+impl Storm {
+    pub fn plan(&self) -> Plan {
+        let ordeal = Ordeal::Storm {
+            kills: self.kills,
+            pause: 300.min(self.pause / 2)..self.pause.max(1),
+            disasters: self.disasters.clone(),
+            hurt: self.hurt,
+        };
+        self.cast.plan(self.official, ordeal)
+    }
+}
+
+impl Replays {
+    pub fn plan(&self) -> Plan {
+        let ordeal = Ordeal::CutReplays {
+            cuts: self.cuts,
+            rows: self.rows,
+        };
+        self.cast.plan(0, ordeal)
+    }
+}
+
+/// The plan of the negative control.
+pub fn control(seed: Option<u64>) -> Plan {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/node/tutorial.mjs");
+    let cast = Cast {
+        seed,
+        writers: 20,
+        readers: 6,
+        think: 20,
+        contract: Contract::Tutorial,
+        server: ["node", script, "{port}", "{database}"]
+            .map(str::to_owned)
+            .into(),
+    };
+    let ordeal = Ordeal::Storm {
+        kills: 3,
+        pause: 500..1_500,
+        disasters: Vec::new(),
+        hurt: 400,
+    };
+    cast.plan(0, ordeal)
+}
+
+/// A plan that shows most faults of the log within seconds.
+pub fn quick(seed: u64, server: Vec<String>) -> Plan {
+    let cast = Cast {
+        seed: Some(seed),
+        writers: 20,
+        readers: 6,
+        think: 10,
+        contract: Contract::Chat,
+        server,
+    };
+    let ordeal = Ordeal::Storm {
+        kills: 6,
+        pause: 100..600,
+        disasters: Vec::new(),
+        hurt: 300,
+    };
+    cast.plan(0, ordeal)
+}
+
+impl Cast {
+    fn plan(&self, official: u64, ordeal: Ordeal) -> Plan {
+        let server = if self.server.is_empty() {
+            chat_app()
+        } else {
+            self.server.clone()
+        };
+        Plan {
+            seed: self
+                .seed
+                .unwrap_or_else(|| u64::from(getrandom::u32().unwrap_or(1))),
+            contract: self.contract,
+            server,
+            writers: self.writers,
+            readers: self.readers,
+            official,
+            think: self.think,
+            ordeal,
+        }
+    }
+}
+
+/// The chat's binary, which cargo puts beside this one.
+fn chat_app() -> Vec<String> {
+    let beside = std::env::current_exe().unwrap_or_default();
+    start(&beside.with_file_name("chat-app"))
+}
+
+/// The command that starts a binary of the chat.
+pub fn start(program: &Path) -> Vec<String> {
+    let words = [
+        "--listen",
+        "127.0.0.1:{port}",
+        "--database",
+        "{database}",
+        "--log",
+        "warn",
+    ];
+    std::iter::once(program.display().to_string())
+        .chain(words.map(str::to_owned))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_options_are_consistent() {
+        Options::command().debug_assert();
+    }
+}

@@ -1,0 +1,138 @@
+//! What a run is told as: a table of figures, the ten checks, and the shortest history of a fault.
+
+use std::io::{self, Write};
+
+use crate::checker::{Check, Verdict};
+use crate::history::{self, Entry, Kind, Op};
+use crate::run::Past;
+
+/// Prints everything that is worth knowing about a run.
+pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<()> {
+    let counts = &verdict.counts;
+    let answers = first_answers(&past.history);
+    let worst = answers
+        .iter()
+        .max()
+        .map_or("-".to_owned(), |worst| format!("{worst} ms"));
+    let hurt: u64 = past.harm.iter().map(|(_, count)| count).sum();
+    writeln!(
+        to,
+        "{} kills, {hurt} of {} connections hurt, {} readers were given {} messages",
+        faults_of(&past.history, "kill"),
+        past.connections,
+        counts.readers,
+        counts.received
+    )?;
+    let others = ["hold", "lock", "full disk", "read-only"]
+        .map(|what| (what, faults_of(&past.history, what)));
+    for (what, times) in others.iter().filter(|(_, times)| *times > 0) {
+        write!(to, "{what} {times}  ")?;
+    }
+    for (what, times) in &past.harm {
+        write!(to, "{what} {times}  ")?;
+    }
+    writeln!(to)?;
+    for skipped in &past.skipped {
+        writeln!(to, "skipped: {skipped}")?;
+    }
+    writeln!(
+        to,
+        "\n{:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>5} {:>9} {:>5} {:>11}  worst time to the first answer after a kill",
+        "sent",
+        "tries",
+        "refused",
+        "pending",
+        "acked",
+        "stored",
+        "lost",
+        "repeated",
+        "gaps",
+        "inversions"
+    )?;
+    writeln!(
+        to,
+        "{:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>5} {:>9} {:>5} {:>11}  {worst}\n",
+        counts.sent,
+        counts.tries,
+        counts.refused,
+        counts.pending,
+        counts.acked,
+        counts.stored,
+        counts.lost,
+        counts.repeated + counts.repeats,
+        counts.gaps,
+        counts.inversions
+    )?;
+    for (number, check) in (1..).zip(Check::ALL) {
+        match verdict.count(check) {
+            0 => writeln!(to, "ok     {number:>2}. {check}")?,
+            broken => writeln!(to, "BROKEN {number:>2}. {check}: {broken} times")?,
+        }
+    }
+    if let Some(fault) = verdict.plainest() {
+        writeln!(to, "\n{}. The shortest history that shows it:", fault.what)?;
+        history::write(&fault.excerpt(&past.history), &mut to)?;
+    }
+    Ok(())
+}
+
+/// From each start that followed a kill to the first answer, in milliseconds, where there was one before the next kill.
+fn first_answers(history: &[Entry]) -> Vec<u64> {
+    let mut answers = Vec::new();
+    let mut killed = false;
+    let mut started = None;
+    for entry in history {
+        match (entry.op, entry.kind) {
+            (Op::Fault, _) if entry.value.what.as_deref() == Some("kill") => {
+                (killed, started) = (true, None);
+            }
+            (Op::Start, Kind::Invoke) if killed => started = Some(entry.t),
+            (Op::Send, Kind::Ok) => {
+                if let Some(start) = started.filter(|start| *start < entry.t) {
+                    answers.push((entry.t - start) / 1_000);
+                    started = None;
+                }
+            }
+            _ => {}
+        }
+    }
+    answers
+}
+
+fn faults_of(history: &[Entry], what: &str) -> usize {
+    history
+        .iter()
+        .filter(|entry| entry.op == Op::Fault && entry.value.what.as_deref() == Some(what))
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Facts;
+
+    #[test]
+    fn the_first_answer_is_counted_from_the_start_that_follows_a_kill() {
+        let entry = |t: u64, op, kind, what: &str| Entry {
+            t: t * 1_000,
+            proc: String::new(),
+            op,
+            kind,
+            key: None,
+            value: Facts::what(what),
+        };
+        let history = [
+            entry(1, Op::Start, Kind::Invoke, "start"),
+            entry(5, Op::Send, Kind::Ok, ""),
+            entry(10, Op::Fault, Kind::Info, "kill"),
+            entry(12, Op::Start, Kind::Invoke, "start"),
+            entry(20, Op::Start, Kind::Ok, "start"),
+            entry(52, Op::Send, Kind::Ok, ""),
+            entry(60, Op::Send, Kind::Ok, ""),
+            entry(70, Op::Fault, Kind::Info, "kill"),
+            entry(71, Op::Start, Kind::Invoke, "start"),
+            entry(80, Op::Fault, Kind::Info, "kill"),
+        ];
+        assert_eq!(first_answers(&history), [40]);
+    }
+}

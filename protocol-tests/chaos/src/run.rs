@@ -1,0 +1,332 @@
+//! A run from its first start to its history: who takes part, what is done to them, and when it is over.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::checker::FINAL;
+use crate::disk::Disk;
+use crate::history::{Entry, Facts, Kind, Op, Recorder};
+use crate::nemesis::{Disaster, Nemesis};
+use crate::official;
+use crate::proxy::{Proxy, Weather};
+use crate::reader::{self, Habits};
+use crate::rng::Rng;
+use crate::server::Server;
+use crate::stored;
+use crate::world::{Contract, Phase, World};
+use crate::writer;
+
+/// How long writers and readers may take after the last fault before the run ends without them. Longer than the
+/// checker allows, so that what is late is told from what never comes.
+const DRAIN_WITHIN: Duration = Duration::from_secs(8);
+
+/// What a run is made of.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub contract: Contract,
+    /// The command that starts the server, with `{port}` and `{database}`.
+    pub server: Vec<String>,
+    pub writers: u64,
+    pub readers: u64,
+    /// Official clients, each a writer and a reader.
+    pub official: u64,
+    /// The longest pause of a writer between two messages, in milliseconds.
+    pub think: u64,
+    pub ordeal: Ordeal,
+}
+
+/// What is done.
+#[derive(Debug, Clone)]
+pub enum Ordeal {
+    /// The server is killed, and worse, while so many of a thousand connections suffer something.
+    Storm {
+        kills: u64,
+        pause: std::ops::Range<u64>,
+        disasters: Vec<Disaster>,
+        hurt: u64,
+    },
+    /// So many connections of readers are cut in the middle of what they catch up with.
+    CutReplays { cuts: u64, rows: u64 },
+}
+
+/// A run that is over.
+#[derive(Default)]
+pub struct Past {
+    pub history: Vec<Entry>,
+    /// Connections through the proxy, and what was done to how many where.
+    pub connections: u64,
+    pub harm: Vec<(String, u64)>,
+    /// What could not be done here, and why.
+    pub skipped: Vec<String>,
+}
+
+/// Runs a plan and returns what happened.
+pub async fn run(plan: &Plan) -> io::Result<Past> {
+    let folder = tempfile::tempdir()?;
+    let mut stage = Stage::set(plan, &folder).await?;
+    let result = stage.play(plan).await;
+    let said = stage.nemesis.server.said();
+    stage.nemesis.server.kill().await?;
+    result.map_err(|error| io::Error::other(format!("{error}\nthe server said:\n{said}")))?;
+    if let Some(line) = said.lines().find(|line| line.contains("panicked at")) {
+        return Err(io::Error::other(format!("the server panicked: {line}")));
+    }
+    let harm = stage.proxy.done().into_iter();
+    Ok(Past {
+        history: stage.world.history.snapshot(),
+        connections: stage.proxy.connections(),
+        harm: harm
+            .map(|((what, place), count)| (format!("{what} {place}"), count))
+            .collect(),
+        skipped: stage.skipped,
+    })
+}
+
+/// Everything that takes part.
+struct Stage {
+    world: Arc<World>,
+    nemesis: Nemesis,
+    proxy: Proxy,
+    disasters: Vec<Disaster>,
+    skipped: Vec<String>,
+    parts: JoinSet<io::Result<()>>,
+}
+
+impl Stage {
+    async fn set(plan: &Plan, folder: &TempDir) -> io::Result<Self> {
+        let (weather, wanted) = match &plan.ordeal {
+            Ordeal::Storm {
+                hurt, disasters, ..
+            } => (Weather::Mixed(*hurt), &disasters[..]),
+            Ordeal::CutReplays { .. } => (Weather::CutReplays(100), &[][..]),
+        };
+        let (disk, disasters, skipped) = disk_for(wanted, folder.path());
+        let database = database_in(folder.path(), disk.is_some());
+        let server = Server::new(&plan.server, &database, folder.path().join("server.log"))?;
+        let rng = |part| Rng::of(plan.seed, part);
+        let proxy = Proxy::start(server.address(), weather, rng("proxy")).await?;
+        let world = Arc::new(World {
+            seed: plan.seed,
+            contract: plan.contract,
+            proxy: proxy.address(),
+            history: Recorder::default(),
+            phase: watch::Sender::new(Phase::Storm),
+        });
+        let pause = match &plan.ordeal {
+            Ordeal::Storm { pause, .. } => pause.clone(),
+            Ordeal::CutReplays { .. } => 0..1,
+        };
+        let mut nemesis = Nemesis {
+            world: Arc::clone(&world),
+            server,
+            database,
+            disk,
+            rng: rng("nemesis"),
+            pause,
+        };
+        nemesis.start().await?;
+        Ok(Self {
+            world,
+            nemesis,
+            proxy,
+            disasters,
+            skipped,
+            parts: JoinSet::new(),
+        })
+    }
+
+    async fn play(&mut self, plan: &Plan) -> io::Result<()> {
+        match &plan.ordeal {
+            Ordeal::Storm { kills, .. } => {
+                self.enter(plan);
+                self.nemesis.storm(*kills, &self.disasters).await?;
+            }
+            Ordeal::CutReplays { cuts, rows } => self.cut_replays(plan, *cuts, *rows).await?,
+        }
+        self.proxy.calm();
+        self.world
+            .note("nemesis", Op::Heal, Kind::Info, None, Facts::default());
+        self.world.phase.send_replace(Phase::Drain);
+        let mut watch = Progress::default();
+        self.until(&mut watch, |watch| watch.pending.is_empty())
+            .await;
+        let direct = self.nemesis.server.address();
+        let tail = reader::read_all(&self.world, direct, watch.answered).await?;
+        self.until(&mut watch, |watch| watch.behind(tail) == 0)
+            .await;
+        self.world.phase.send_replace(Phase::Done);
+        if plan.contract == Contract::Chat {
+            stored::note_rows(&self.nemesis.database, &self.world.history).map_err(|error| {
+                io::Error::other(format!("the database cannot be read: {error}"))
+            })?;
+        }
+        while let Some(part) = self.parts.join_next().await {
+            part??;
+        }
+        Ok(())
+    }
+
+    /// Everybody comes.
+    fn enter(&mut self, plan: &Plan) {
+        for writer in 0..plan.writers {
+            self.write(format!("w{writer}"), self.world.proxy, plan.think, None);
+        }
+        for reader in 0..plan.readers {
+            // One in three has nothing yet, and is shown the last messages first.
+            let habits = Habits {
+                from: (reader % 3 != 2).then_some(0),
+                stay: 4_000,
+                away: 1_500,
+            };
+            let world = Arc::clone(&self.world);
+            let name = format!("r{reader}");
+            self.parts.spawn(async move {
+                reader::read(world, name, habits).await;
+                Ok(())
+            });
+        }
+        for official in 0..plan.official {
+            let world = Arc::clone(&self.world);
+            let part = official::take_part(world, format!("js{official}"), plan.think);
+            self.parts.spawn(part);
+        }
+    }
+
+    fn write(&mut self, name: String, server: SocketAddr, think: u64, rush: Option<u64>) {
+        let world = Arc::clone(&self.world);
+        self.parts.spawn(async move {
+            writer::write(world, name, server, think, rush).await;
+            Ok(())
+        });
+    }
+
+    /// Fills the log, and then cuts whoever reads it from the beginning.
+    async fn cut_replays(&mut self, plan: &Plan, cuts: u64, rows: u64) -> io::Result<()> {
+        for writer in 0..plan.writers {
+            let direct = self.nemesis.server.address();
+            let share = rows / plan.writers.max(1) + 1;
+            self.write(format!("w{writer}"), direct, plan.think, Some(share));
+        }
+        let mut watch = Progress::default();
+        while watch.answered < rows {
+            watch.look(&self.world);
+            self.is_alive()?;
+            sleep(Duration::from_millis(20)).await;
+        }
+        for reader in 0..plan.readers {
+            let world = Arc::clone(&self.world);
+            self.parts.spawn(async move {
+                reader::replay(world, format!("r{reader}"), rows).await;
+                Ok(())
+            });
+        }
+        while self.proxy.done().values().sum::<u64>() < cuts {
+            self.is_alive()?;
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    fn is_alive(&mut self) -> io::Result<()> {
+        match self.nemesis.server.ended()? {
+            None => Ok(()),
+            Some(status) => Err(io::Error::other(format!("the server ended with {status}"))),
+        }
+    }
+
+    /// Waits until it is so, though not for ever: what is missing then is for the checker to say.
+    async fn until(&self, watch: &mut Progress, is_so: impl Fn(&Progress) -> bool) {
+        let begun = Instant::now();
+        loop {
+            watch.look(&self.world);
+            if is_so(watch) || begun.elapsed() > DRAIN_WITHIN {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// What the history says so far, kept up with as it grows.
+#[derive(Default)]
+struct Progress {
+    seen: usize,
+    pending: HashSet<String>,
+    /// The highest offset of an answer.
+    answered: u64,
+    /// How far each reader that has not left is.
+    readers: HashMap<String, u64>,
+}
+
+impl Progress {
+    fn look(&mut self, world: &World) {
+        let mut seen = self.seen;
+        world.history.visit_from(self.seen, |entry| {
+            seen += 1;
+            self.take(entry);
+        });
+        self.seen = seen;
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        let key = || entry.key.clone().unwrap_or_default();
+        match (entry.op, entry.kind) {
+            (Op::Send, Kind::Invoke) => {
+                self.pending.insert(key());
+            }
+            (Op::Send, _) => {
+                self.pending.remove(&key());
+                self.answered = self.answered.max(entry.value.offset.unwrap_or(0));
+            }
+            (Op::Subscribe, Kind::Info) => drop(self.readers.remove(&entry.proc)),
+            (Op::Subscribe, _) => {
+                self.readers.entry(entry.proc.clone()).or_default();
+            }
+            (Op::Receive, _) if entry.proc != FINAL => {
+                let at = self.readers.entry(entry.proc.clone()).or_default();
+                *at = (*at).max(entry.value.offset.unwrap_or(0));
+            }
+            _ => {}
+        }
+    }
+
+    fn behind(&self, tail: u64) -> usize {
+        let others = self.readers.iter().filter(|(name, _)| *name != FINAL);
+        others.filter(|(_, at)| **at < tail).count()
+    }
+}
+
+/// A disk for the disasters that need one; without it they are left out, and that is said.
+fn disk_for(wanted: &[Disaster], folder: &Path) -> (Option<Disk>, Vec<Disaster>, Vec<String>) {
+    let needs_disk =
+        |disaster: &Disaster| matches!(disaster, Disaster::FullDisk | Disaster::ReadOnly);
+    if !wanted.iter().any(needs_disk) {
+        return (None, wanted.to_vec(), Vec::new());
+    }
+    match Disk::mount(&folder.join("disk")) {
+        Ok(disk) => (Some(disk), wanted.to_vec(), Vec::new()),
+        Err(error) => {
+            let others = wanted.iter().copied().filter(|other| !needs_disk(other));
+            let why = format!("full and read-only disks: no small disk can be mounted: {error}");
+            (None, others.collect(), vec![why])
+        }
+    }
+}
+
+fn database_in(folder: &Path, on_disk: bool) -> PathBuf {
+    if on_disk {
+        folder.join("disk").join("chat.db")
+    } else {
+        folder.join("chat.db")
+    }
+}

@@ -1,0 +1,103 @@
+//! The checks are checked: the chat is built with a fault planted in its log, and a run has to be red.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::checker::{self, Check, Verdict};
+use crate::{options, run};
+
+/// The features `sabotage-…` of the chat; `crates/event-log/src/sabotage.rs` says what each does.
+pub const FAULTS: [&str; 6] = [
+    "ack-before-commit",
+    "publish-before-commit",
+    "skip-ring-row",
+    "no-dedup",
+    "cursor-goes-back",
+    "swap-rows",
+];
+
+/// How long a fault may stay unseen.
+const CAUGHT_WITHIN: Duration = Duration::from_secs(60);
+
+/// Plants the faults, or all there are, one at a time; says whether each was caught.
+pub async fn catch(faults: &[String]) -> io::Result<bool> {
+    let chosen = FAULTS
+        .iter()
+        .filter(|fault| faults.is_empty() || faults.iter().any(|chosen| chosen == *fault));
+    let (mut caught, mut missed) = (0, 0);
+    for fault in chosen {
+        let server = options::start(&build(fault)?);
+        match until_red(&server).await? {
+            Some((time, verdict)) => {
+                caught += 1;
+                println!(
+                    "{fault:<22} caught in {:.1} s: {}",
+                    time.as_secs_f64(),
+                    broken(&verdict)
+                );
+            }
+            None => {
+                missed += 1;
+                println!(
+                    "{fault:<22} NOT CAUGHT within {} s",
+                    CAUGHT_WITHIN.as_secs()
+                );
+            }
+        }
+        io::stdout().flush()?;
+    }
+    println!("# pass {caught}\n# fail {missed}");
+    Ok(missed == 0)
+}
+
+/// Runs with one seed after the other.
+async fn until_red(server: &[String]) -> io::Result<Option<(Duration, Verdict)>> {
+    let begun = Instant::now();
+    for seed in 1.. {
+        let past = run::run(&options::quick(seed, server.to_vec())).await?;
+        let verdict = checker::check(&past.history);
+        let time = begun.elapsed();
+        if time > CAUGHT_WITHIN {
+            return Ok(None);
+        }
+        if !verdict.is_good() {
+            return Ok(Some((time, verdict)));
+        }
+    }
+    Ok(None)
+}
+
+fn broken(verdict: &Verdict) -> String {
+    let checks = Check::ALL.iter().filter(|check| verdict.count(**check) > 0);
+    let named = checks.map(|check| format!("{check} ({} times)", verdict.count(*check)));
+    format!("not so: {}", named.collect::<Vec<_>>().join("; "))
+}
+
+/// Builds the chat with a fault, in a folder of its own so that no other build is touched.
+fn build(fault: &str) -> io::Result<PathBuf> {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let own = std::env::current_exe()?;
+    let target = own.ancestors().nth(2).unwrap_or(root).join("sabotage");
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(root)
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "chat-app",
+            "--no-default-features",
+        ])
+        .args(["--features", &format!("sabotage-{fault}"), "--target-dir"])
+        .arg(&target)
+        .status()?;
+    if !status.success() {
+        return Err(io::Error::other(format!(
+            "the chat cannot be built with {fault}"
+        )));
+    }
+    Ok(target.join("debug").join("chat-app"))
+}

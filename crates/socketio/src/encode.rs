@@ -131,6 +131,7 @@ pub struct Draft {
     /// Where the arguments of an event begin, with their comma.
     args_at: usize,
     attachments: Vec<Bytes>,
+    compress: bool,
 }
 
 impl Draft {
@@ -149,6 +150,7 @@ impl Draft {
             body,
             args_at,
             attachments,
+            compress: true,
         })
     }
 
@@ -164,7 +166,19 @@ impl Draft {
             body,
             args_at: 0,
             attachments,
+            compress: true,
         })
+    }
+
+    /// Says whether it is worth compressing the packet on its way to a client, which is so by itself.
+    #[must_use]
+    pub fn compress(self, compress: bool) -> Self {
+        Self { compress, ..self }
+    }
+
+    /// Whether it is worth compressing the packet.
+    pub fn is_compressed(&self) -> bool {
+        self.compress
     }
 
     /// The event's name and arguments as the client will see them; none of an answer.

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use engineio::SendOptions;
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -388,9 +389,10 @@ impl Adapter for LocalAdapter {
             return self.broadcast_for_recovery(event, target, is_volatile);
         }
         let frames = event.write(self.parser.as_deref(), &self.namespace, None);
+        let options = options_of(event, is_volatile);
         let mut watched = Vec::new();
         lock(&self.members).rooms.select(target, |socket| {
-            queue(socket, &frames, is_volatile);
+            queue(socket, &frames, options);
             if socket.is_watched() {
                 watched.push(socket.clone());
             }
@@ -408,6 +410,7 @@ impl Adapter for LocalAdapter {
         let deadline = Instant::now() + timeout;
         let id = self.next_ack_id();
         let frames = event.write(self.parser.as_deref(), &self.namespace, Some(id));
+        let options = options_of(event, is_volatile);
         let collector = Arc::new(Collector::default());
         let mut pending = Pending {
             sockets: Vec::new(),
@@ -422,7 +425,7 @@ impl Adapter for LocalAdapter {
                     Err(error) => return collector.fill(place, Err(error)),
                 }
             }
-            queue(socket, &frames, is_volatile);
+            queue(socket, &frames, options);
             if socket.is_watched() {
                 watched.push(socket.clone());
             }
@@ -470,14 +473,16 @@ impl Adapter for LocalAdapter {
     }
 }
 
+fn options_of(event: &Draft, is_volatile: bool) -> SendOptions {
+    SendOptions {
+        volatile: is_volatile,
+        compress: event.is_compressed(),
+    }
+}
+
 /// A recipient that is gone needs nothing, and one that is too slow is closed by its session.
-fn queue(socket: &Socket, frames: &Frames, is_volatile: bool) {
-    let queued = if is_volatile {
-        socket.push_volatile(frames)
-    } else {
-        socket.push(frames)
-    };
-    if let Err(error) = queued {
+fn queue(socket: &Socket, frames: &Frames, options: SendOptions) {
+    if let Err(error) = socket.push_with(frames, options) {
         tracing::trace!(id = socket.id(), %error, "not queued");
     }
 }

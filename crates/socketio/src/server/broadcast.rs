@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engineio::SendOptions;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -75,6 +76,7 @@ pub struct Broadcast {
     target: Target,
     is_volatile: bool,
     is_local: bool,
+    compress: bool,
     timeout: Option<Duration>,
 }
 
@@ -85,6 +87,7 @@ impl Broadcast {
             target: Target::default(),
             is_volatile: false,
             is_local: false,
+            compress: true,
             timeout: None,
         }
     }
@@ -116,6 +119,14 @@ impl Broadcast {
         self
     }
 
+    /// Says whether compressing the event is worth it, as it is by itself. A long-polling body goes as it is if that holds
+    /// for none of its packets; WebSockets are not compressed.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
     /// Only to sockets of this node.
     #[must_use]
     pub fn local(mut self) -> Self {
@@ -136,7 +147,7 @@ impl Broadcast {
     ///
     /// If the arguments cannot be serialized, or the event's name is reserved.
     pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
-        let draft = Draft::event(event, &args)?;
+        let draft = Draft::event(event, &args)?.compress(self.compress);
         self.adapter()
             .broadcast(&draft, &self.target, self.is_volatile);
         Ok(())
@@ -159,7 +170,7 @@ impl Broadcast {
         T: DeserializeOwned + Send + 'static,
     {
         let draft = match Draft::event(event, &args) {
-            Ok(draft) => draft,
+            Ok(draft) => draft.compress(self.compress),
             Err(error) => return Answers::failed(error.into()),
         };
         let timeout = self.timeout.unwrap_or(self.namespace.config().ack_timeout);
@@ -208,7 +219,7 @@ impl Broadcast {
 #[derive(Debug, Clone)]
 pub struct Emitter {
     socket: Socket,
-    is_volatile: bool,
+    options: SendOptions,
     timeout: Option<Duration>,
 }
 
@@ -216,7 +227,7 @@ impl Emitter {
     pub(crate) fn new(socket: Socket) -> Self {
         Self {
             socket,
-            is_volatile: false,
+            options: SendOptions::default(),
             timeout: None,
         }
     }
@@ -224,7 +235,15 @@ impl Emitter {
     /// Drops the event if the client cannot take it right now.
     #[must_use]
     pub fn volatile(mut self) -> Self {
-        self.is_volatile = true;
+        self.options.volatile = true;
+        self
+    }
+
+    /// Says whether compressing the event is worth it, as it is by itself. A long-polling body goes as it is if that holds
+    /// for none of its packets; WebSockets are not compressed.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.options.compress = compress;
         self
     }
 
@@ -237,7 +256,7 @@ impl Emitter {
 
     /// Emits the event; see [`Socket::emit`].
     pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
-        self.socket.emit_with(event, &args, self.is_volatile)
+        self.socket.emit_with(event, &args, self.options)
     }
 
     /// Emits the event `message`; see [`emit`](Self::emit).
@@ -251,7 +270,7 @@ impl Emitter {
         T: DeserializeOwned + Send + 'static,
     {
         let timeout = self.timeout.unwrap_or_else(|| self.socket.ack_timeout());
-        self.socket.ask(event, &args, self.is_volatile, timeout)
+        self.socket.ask(event, &args, self.options, timeout)
     }
 
     /// A broadcast to these rooms, but not to this socket.
@@ -273,7 +292,8 @@ impl Emitter {
     pub fn broadcast(&self) -> Broadcast {
         let broadcast = self.socket.broadcast();
         Broadcast {
-            is_volatile: self.is_volatile,
+            is_volatile: self.options.volatile,
+            compress: self.options.compress,
             timeout: self.timeout,
             ..broadcast
         }

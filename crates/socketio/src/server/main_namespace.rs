@@ -107,6 +107,11 @@ impl Server {
         self.main.volatile()
     }
 
+    /// A broadcast that says whether compressing it is worth it; see [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        self.main.compress(compress)
+    }
+
     /// A broadcast to sockets of this node only.
     pub fn local(&self) -> Broadcast {
         self.main.local()

@@ -262,6 +262,11 @@ impl Namespace {
         self.everybody().volatile()
     }
 
+    /// A broadcast that says whether compressing it is worth it; see [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        self.everybody().compress(compress)
+    }
+
     /// A broadcast to sockets of this node only.
     pub fn local(&self) -> Broadcast {
         self.everybody().local()

@@ -89,6 +89,11 @@ impl RemoteSocket {
         RemoteEmitter(self.only().volatile())
     }
 
+    /// An emitter that says whether compressing its events is worth it; see [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> RemoteEmitter {
+        RemoteEmitter(self.only().compress(compress))
+    }
+
     /// Lets it join rooms.
     pub fn join(&self, rooms: impl IntoRooms) {
         self.only().sockets_join(rooms);
@@ -143,6 +148,12 @@ impl RemoteEmitter {
     #[must_use]
     pub fn volatile(self) -> Self {
         Self(self.0.volatile())
+    }
+
+    /// Says whether compressing the event is worth it; see [`Broadcast::compress`].
+    #[must_use]
+    pub fn compress(self, compress: bool) -> Self {
+        Self(self.0.compress(compress))
     }
 
     /// Waits so long for the answer, in place of [`Config::ack_timeout`](crate::Config::ack_timeout).

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use engineio::{CloseDetail, CloseReason, PushError, Sid, Transport};
+use engineio::{CloseDetail, CloseReason, PushError, SendOptions, Sid, Transport};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -155,7 +155,7 @@ impl Socket {
     /// If the arguments cannot be serialized, the event's name is reserved, or the socket is not connected. A client
     /// that is too slow for its messages is closed, and never skipped.
     pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
-        self.emit_with(event, &args, false)
+        self.emit_with(event, &args, SendOptions::default())
     }
 
     /// Emits the event `message`; see [`emit`](Self::emit).
@@ -171,7 +171,7 @@ impl Socket {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        self.ask(event, &args, false, self.ack_timeout())
+        self.ask(event, &args, SendOptions::default(), self.ack_timeout())
     }
 
     /// Emits a packet made by [`Namespace::encode`] of this socket's namespace, unless that would fill the queue of
@@ -202,6 +202,12 @@ impl Socket {
     /// An emitter whose events are dropped if the client cannot take them right now.
     pub fn volatile(&self) -> Emitter {
         Emitter::new(self.clone()).volatile()
+    }
+
+    /// An emitter that says whether compressing its events is worth it, as it is by itself. A long-polling body goes as
+    /// it is if that holds for none of its packets; WebSockets are not compressed.
+    pub fn compress(&self, compress: bool) -> Emitter {
+        Emitter::new(self.clone()).compress(compress)
     }
 
     /// An emitter that waits so long for answers.
@@ -350,21 +356,17 @@ impl Socket {
         &self,
         event: &str,
         args: &A,
-        volatile: bool,
+        options: SendOptions,
     ) -> Result<(), EmitError> {
-        let draft = Draft::event(event, args)?;
+        let draft = Draft::event(event, args)?.compress(options.compress);
         if self.0.returning.is_some() {
             let adapter = self.0.namespace.local_adapter();
-            adapter.emit_for_recovery(self, &draft, volatile)?;
+            adapter.emit_for_recovery(self, &draft, options.volatile)?;
             self.tell_outgoing(&draft);
             return Ok(());
         }
         let frames = draft.write(self.parser(), self.namespace(), None);
-        if volatile {
-            self.push_volatile(&frames)?;
-        } else {
-            self.push(&frames)?;
-        }
+        self.push_with(&frames, options)?;
         self.tell_outgoing(&draft);
         Ok(())
     }
@@ -379,7 +381,7 @@ impl Socket {
         &self,
         event: &str,
         args: &A,
-        volatile: bool,
+        options: SendOptions,
         timeout: Duration,
     ) -> Answer<T>
     where
@@ -396,12 +398,7 @@ impl Socket {
             return Answer::failed(error);
         }
         let frames = draft.write(self.parser(), self.namespace(), Some(id));
-        let pushed = if volatile {
-            self.push_volatile(&frames)
-        } else {
-            self.push(&frames)
-        };
-        match pushed {
+        match self.push_with(&frames, options) {
             Ok(()) => {
                 self.tell_outgoing(&draft);
                 Answer::new(self.clone(), id, answer, timeout)
@@ -415,26 +412,18 @@ impl Socket {
 
     /// Queues a packet for the client.
     pub(crate) fn push(&self, frames: &Frames) -> Result<(), EmitError> {
-        if !self.is_connected() {
-            return Err(EmitError::NotConnected);
-        }
-        self.0
-            .link
-            .push(frames.as_slice())
-            .map_err(|error| match error {
-                PushError::Closed => EmitError::NotConnected,
-                PushError::Overflow => EmitError::SlowConsumer,
-            })
+        self.push_with(frames, SendOptions::default())
     }
 
-    /// Queues a packet if the client can take it now, and drops it otherwise, which is no error.
-    pub(crate) fn push_volatile(&self, frames: &Frames) -> Result<(), EmitError> {
+    /// The same, as the options say. That a volatile packet was dropped is no error.
+    pub(crate) fn push_with(&self, frames: &Frames, options: SendOptions) -> Result<(), EmitError> {
         if !self.is_connected() {
             return Err(EmitError::NotConnected);
         }
-        match self.0.link.push_volatile(frames.as_slice()) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(EmitError::NotConnected),
+        match self.0.link.push_with(frames.as_slice(), options) {
+            Ok(_is_queued) => Ok(()),
+            Err(PushError::Closed) => Err(EmitError::NotConnected),
+            Err(PushError::Overflow) => Err(EmitError::SlowConsumer),
         }
     }
 }

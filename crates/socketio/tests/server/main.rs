@@ -10,6 +10,7 @@ mod client;
 mod client_bundle;
 mod close;
 mod cluster;
+mod compress;
 mod connect;
 mod disconnect;
 mod dynamic;

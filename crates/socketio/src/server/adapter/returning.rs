@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use engineio::Frame;
+use engineio::{Frame, SendOptions};
 
-use super::{LocalAdapter, Members, dispatch, lock, queue};
+use super::{LocalAdapter, Members, dispatch, lock, options_of, queue};
 use crate::{
     encode::{self, Draft, Frames},
     error::EmitError,
@@ -288,11 +288,11 @@ impl LocalAdapter {
                 let frames = self.unnumbered(history, event);
                 return present
                     .ok_or(EmitError::NotConnected)?
-                    .push_volatile(&frames);
+                    .push_with(&frames, options_of(event, true));
             }
             let frames = self.append(history, event, Address::Socket(socket.room().clone()));
             if let Some(present) = present {
-                send(history, present, &frames);
+                send(history, present, &frames, options_of(event, false));
             }
             history.take_dropped()
         };
@@ -302,6 +302,7 @@ impl LocalAdapter {
 
     pub(super) fn broadcast_for_recovery(&self, event: &Draft, target: &Target, is_volatile: bool) {
         let mut watched = Vec::new();
+        let options = options_of(event, is_volatile);
         let dropped = {
             let mut members = lock(&self.members);
             let Members { rooms, history } = &mut *members;
@@ -313,9 +314,9 @@ impl LocalAdapter {
             };
             rooms.select(target, |socket| {
                 if is_volatile {
-                    queue(socket, &frames, true);
+                    queue(socket, &frames, options);
                 } else {
-                    send(history, socket, &frames);
+                    send(history, socket, &frames, options);
                 }
                 if socket.is_watched() {
                     watched.push(socket.clone());
@@ -361,11 +362,11 @@ impl LocalAdapter {
 }
 
 /// Sends the event that was appended last. Whether it can be queued makes no difference to whom it is for.
-fn send(history: &mut History<Data>, socket: &Socket, frames: &Frames) {
+fn send(history: &mut History<Data>, socket: &Socket, frames: &Frames, options: SendOptions) {
     if let Some(tenure) = socket.tenure() {
         history.sent(tenure);
     }
-    queue(socket, frames, false);
+    queue(socket, frames, options);
 }
 
 fn now() -> Instant {

@@ -59,14 +59,14 @@ export class PollingSession {
     return packet[0] === "b" ? Buffer.from(packet.slice(1), "base64") : packet;
   }
 
-  /** Resolves when the server has closed the session: a close packet, or the sid is unknown. Returns the packets until then. */
+  /** Resolves when the server has closed the session: a close packet, the sid is unknown, or the server is gone. Returns the packets until then. */
   async ended(ms = PATIENCE) {
     const before = [];
     for (;;) {
       if (this.#packets.length === 0) {
-        const response = await this.poll({ ms }).catch(() => null);
-        if (response === null) continue;
-        if (response.status === 400) return before;
+        const response = await this.poll({ ms }).catch((error) => ({ error }));
+        if (response.error?.code === "ECONNREFUSED" || response.status === 400) return before;
+        if (response.error) continue;
         this.#packets.push(...response.body.split(SEPARATOR));
       }
       const packet = this.#packets.shift();

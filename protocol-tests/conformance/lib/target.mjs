@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { within } from "./wait.mjs";
+import { Inbox, within } from "./wait.mjs";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -34,6 +34,21 @@ export function server(options = {}) {
   return servers.get(key).ready;
 }
 
+/**
+ * A server of one test's own, which may end or be ended: `kill` does, and `lines` is what it says on standard output
+ * besides its port. `await kill()` returns when it is gone.
+ */
+export async function ownServer(t, options = {}) {
+  const { child, ready, lines } = start(JSON.stringify(options));
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  const kill = () => {
+    child.kill("SIGKILL");
+    return within(gone, "the server to end");
+  };
+  t.after(kill);
+  return { ...(await ready), kill, gone, line: () => lines.take("a line of the server") };
+}
+
 /** Fails when a server has ended or said that it panicked. */
 export function serversAreWell() {
   for (const { child, log } of servers.values()) {
@@ -46,13 +61,18 @@ function start(argument) {
   const [program, ...args] = programs[target];
   const child = spawn(program, [...args, argument], { stdio: ["pipe", "pipe", "pipe"] });
   const log = { text: "" };
+  const lines = new Inbox();
   child.stderr.setEncoding("utf8").on("data", (text) => {
     log.text = (log.text + text).slice(-64 * 1024);
   });
   const listening = new Promise((resolve, reject) => {
     child.once("error", (error) => reject(new Error(`${program} does not start: ${error.message}`)));
     child.once("exit", (code) => reject(new Error(`${program} ended with ${code}:\n${log.text}`)));
-    createInterface({ input: child.stdout }).once("line", (line) => resolve(JSON.parse(line).port));
+    const said = createInterface({ input: child.stdout });
+    said.once("line", (line) => {
+      said.on("line", (line) => lines.put(JSON.parse(line)));
+      resolve(JSON.parse(line).port);
+    });
   });
   // A process that waits for its server to end would never end itself.
   for (const handle of [child, child.stdin, child.stdout, child.stderr]) handle.unref();
@@ -61,5 +81,5 @@ function start(argument) {
     url: `http://127.0.0.1:${port}`,
     pid: child.pid,
   }));
-  return { child, log, ready };
+  return { child, log, ready, lines };
 }

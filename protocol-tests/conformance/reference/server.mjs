@@ -1,26 +1,60 @@
 // The fixture of fixture.md on npm socket.io and engine.io: what the tests compare our server with.
 
 import { createServer } from "node:http";
-import { attach } from "engine.io";
+import { attach, listen } from "engine.io";
 import { Server } from "socket.io";
+import { joinInTheChain, noteNames, parentsOf } from "./family.mjs";
+import { echoElsewhere, useLayers } from "./layers.mjs";
+import { ownHandlers } from "./own.mjs";
+import { noteRooms, utilities } from "./utility.mjs";
 
-const { maxPayload, refuse, ...given } = JSON.parse(process.argv[2] ?? "{}");
-const options = { serveClient: false, ...given, ...(maxPayload === undefined ? {} : { maxHttpBufferSize: maxPayload }) };
+const { maxPayload, refuse, ask, headers, layers, alone, cleanup, port = 0, ...given } = JSON.parse(process.argv[2] ?? "{}");
+const options = {
+  serveClient: false,
+  ...given,
+  ...(maxPayload === undefined ? {} : { maxHttpBufferSize: maxPayload }),
+  ...(cleanup === undefined ? {} : { cleanupEmptyChildNamespaces: cleanup }),
+};
 if (refuse !== undefined) options.allowRequest = (_request, decide) => decide(refuse, false);
+if (ask) {
+  options.allowRequest = (request, decide) => {
+    setTimeout(() => (request._query.pass === "1" ? decide(null, true) : decide("not you", false)), 10);
+  };
+}
 
-const http = createServer((request, response) => {
-  response.writeHead(404, { "content-type": "text/plain" }).end("not here");
-});
-engineFixture(attach(http, { ...options, path: "/engine.io/" }));
-socketFixture(new Server(http, { ...options, path: "/socket.io/" }));
-
-http.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ port: http.address().port })));
+const where = { port, host: "127.0.0.1" };
+const tellPort = ({ port }) => say({ port });
+if (alone) {
+  const engine = listen(where, { ...options, path: "/engine.io/" }, () => tellPort(engine.httpServer.address()));
+  engineFixture(engine);
+} else {
+  const http = createServer((request, response) => {
+    response.writeHead(404, { "content-type": "text/plain" }).end("not here");
+  });
+  engineFixture(attach(http, { ...options, path: "/engine.io/" }));
+  socketFixture(new Server(http, { ...options, path: "/socket.io/" }));
+  echoElsewhere(http);
+  http.listen(where, () => tellPort(http.address()));
+}
 process.stdin.resume().on("end", () => process.exit(0));
+
+function say(line) {
+  console.log(JSON.stringify(line));
+}
 
 function engineFixture(engine) {
   const known = new Map(); // sid -> { messages, reasons, waiting }
+  const refused = [];
   let open = 0;
 
+  if (layers) useLayers(engine);
+  if (headers) {
+    engine.on("initial_headers", (headers) => (headers["x-initial"] = "1"));
+    engine.on("headers", (headers) => (headers["x-every"] = "1"));
+  }
+  engine.on("connection_error", ({ code, message, req, context }) => {
+    refused.push({ code, message: code === 4 ? context.message : message, url: req.url });
+  });
   engine.on("connection", (session) => {
     const record = { messages: 0, reasons: [], waiting: [] };
     known.set(session.id, record);
@@ -64,6 +98,16 @@ function engineFixture(engine) {
         return;
       case "open":
         return session.send(String(open));
+      case "request":
+        return session.send(JSON.stringify({ x: session.request._query.x ?? null, user: session.request.user ?? null }));
+      case "refused": {
+        const those = refused.filter(({ url }) => url.includes(argument));
+        return session.send(JSON.stringify(those.map(({ code, message }) => [code, message])));
+      }
+      case "stop":
+        engine.close();
+        engine.close();
+        return setImmediate(() => say({ stopped: Object.fromEntries([...known].map(([sid, { reasons }]) => [sid, reasons])) }));
     }
   }
 }
@@ -72,16 +116,20 @@ function socketFixture(io) {
   const left = new Map(); // socket id -> { reasons, waiting }
   const seen = new Map(); // tag -> connections
 
-  for (const name of ["/", "/other", "/guarded"]) {
+  const made = noteNames(io);
+  for (const name of ["/", "/other", "/guarded", "/joining"]) {
     const namespace = io.of(name);
     if (name === "/guarded") guard(namespace);
+    if (name === "/joining") joinInTheChain(namespace);
+    const rooms = noteRooms(namespace);
     namespace.on("connection", (socket) => {
       const { tag } = socket.handshake.auth;
       seen.set(tag, (seen.get(tag) ?? 0) + 1);
       if (name === "/guarded") socket.emit("welcome", socket.data.notes);
-      handlers(namespace, socket);
+      handlers(namespace, socket, rooms);
     });
   }
+  for (const parent of parentsOf(io)) parent.on("connection", (socket) => handlers(parent, socket, () => []));
 
   function guard(namespace) {
     namespace.use((socket, next) => {
@@ -98,10 +146,12 @@ function socketFixture(io) {
     });
   }
 
-  function handlers(namespace, socket) {
+  function handlers(namespace, socket, rooms) {
     const started = [];
     const waiting = [];
-    left.set(socket.id, { reasons: [], waiting: [] });
+    left.set(socket.id, { reasons: [], waiting: [], rooms: [[], []] });
+    ownHandlers(socket);
+    utilities(socket, (target) => operator(namespace, socket, target), rooms);
 
     socket.on("echo", (...args) => {
       const answer = typeof args.at(-1) === "function" ? args.pop() : (...same) => socket.emit("echo", ...same);
@@ -134,8 +184,10 @@ function socketFixture(io) {
     socket.on("disconnect", (reason) => {
       const record = left.get(socket.id);
       record.reasons.push(reason);
+      record.rooms[1] = otherRooms(socket);
       for (const tell of record.waiting.splice(0)) tell();
     });
+    socket.on("disconnecting", () => (left.get(socket.id).rooms[0] = otherRooms(socket)));
     socket.on("leave me", (close) => socket.disconnect(close));
     socket.on("set", (value, answer) => {
       socket.data.value = value;
@@ -174,8 +226,23 @@ function socketFixture(io) {
       if (record.reasons.length === 0) record.waiting.push(tell);
       else tell();
     });
+    socket.on("rooms left", (id, answer) => answer(...left.get(id).rooms));
+    socket.on("made", (prefix, answer) => answer(made(prefix)));
+    socket.on("make", (name, answer) => {
+      io.of(name);
+      answer();
+    });
+    socket.on("close server", async () => {
+      await io.close();
+      say({ closed: Object.fromEntries([...left].map(([id, { reasons }]) => [id, reasons])) });
+      process.exit(0);
+    });
     socket.on("seen", (tag, answer) => answer(seen.get(tag) ?? 0));
   }
+}
+
+function otherRooms({ id, rooms }) {
+  return [...rooms].filter((room) => room !== id).sort();
 }
 
 function operator(namespace, socket, { from, to = [], except = [], volatile = false, local = false, timeout }) {

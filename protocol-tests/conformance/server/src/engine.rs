@@ -8,18 +8,46 @@ use std::{
 
 use engineio::{
     CloseReason, Frame, Message, Sid,
-    server::{Handler, Link},
+    server::{ConnectionError, Engine, Handler, Link},
 };
+use serde_json::{Value, json};
+
+use crate::{layers::User, socket::lock};
 
 /// The application behind `/engine.io/`.
-#[derive(Default)]
 pub struct Fixture {
     /// What is known of each session, by its id. Guards plain values for as long as one call takes.
     known: Mutex<HashMap<String, Record>>,
+    refused: Refused,
+}
+
+/// The requests that were refused: code, message, and the request's path and query.
+#[derive(Clone, Default)]
+pub struct Refused(Arc<Mutex<Vec<(u8, String, String)>>>);
+
+impl Refused {
+    pub fn note(&self, error: &ConnectionError<'_>) {
+        let url = error.request.uri.to_string();
+        lock(&self.0).push((error.code, error.message.clone(), url));
+    }
+
+    /// Those whose URL contains this.
+    fn of(&self, part: &str) -> String {
+        let refused = lock(&self.0).clone();
+        let refused = refused.into_iter().filter(|(_, _, url)| url.contains(part));
+        json!(
+            refused
+                .map(|(code, message, _)| (code, message))
+                .collect::<Vec<_>>()
+        )
+        .to_string()
+    }
 }
 
 #[derive(Default)]
 struct Record {
+    /// What the request of the handshake said.
+    request: Value,
     messages: usize,
     reasons: Vec<String>,
     /// Who wants to know when the session closes.
@@ -29,8 +57,15 @@ struct Record {
 impl Handler for Fixture {
     type Data = ();
 
-    fn on_open(&self, sid: Sid, _request: &http::request::Parts) {
-        self.known().insert(sid.to_string(), Record::default());
+    fn on_open(&self, sid: Sid, request: &http::request::Parts) {
+        let query = request.uri.query().unwrap_or_default();
+        let x = query.split('&').find_map(|pair| pair.strip_prefix("x="));
+        let user = request.extensions.get::<User>().map(|user| &user.0);
+        let record = Record {
+            request: json!({ "x": x, "user": user }),
+            ..Record::default()
+        };
+        self.known().insert(sid.to_string(), record);
     }
 
     fn on_message(&self, link: &Arc<Link<Self>>, message: Message) {
@@ -65,6 +100,13 @@ impl Handler for Fixture {
 }
 
 impl Fixture {
+    pub fn new(refused: Refused) -> Self {
+        Self {
+            known: Mutex::default(),
+            refused,
+        }
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<String, Record>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,6 +120,19 @@ impl Fixture {
             "drip" => {
                 // Owned by nobody: it ends by itself, at the latest when the session does.
                 tokio::spawn(drip(link.clone(), count));
+            }
+            "request" => {
+                let sid = link.sid().to_string();
+                let request = self
+                    .known()
+                    .get(&sid)
+                    .map(|record| record.request.to_string());
+                say(link, &request.unwrap_or_default());
+            }
+            "refused" => say(link, &self.refused.of(argument)),
+            "stop" => {
+                // Ends with the server.
+                tokio::spawn(stop(link.engine().clone()));
             }
             "status" => say(link, &self.status(argument)),
             "closed" => {
@@ -109,13 +164,25 @@ impl Fixture {
 
 impl Record {
     fn to_json(&self) -> String {
-        serde_json::json!({ "messages": self.messages, "reasons": self.reasons }).to_string()
+        json!({ "messages": self.messages, "reasons": self.reasons }).to_string()
     }
 }
 
 /// Sends a text, unless the session is over: its record says so then.
 fn say(link: &Link<Fixture>, text: &str) {
     let _closed = link.push(&[Frame::message(text)]);
+}
+
+/// Closes the server, then tells by which reasons its sessions have closed. A second time does no harm.
+async fn stop(engine: Arc<Engine<Fixture>>) {
+    engine.close().await;
+    engine.close().await;
+    let known = engine.handler().known();
+    let reasons: HashMap<_, _> = known
+        .iter()
+        .map(|(sid, record)| (sid, &record.reasons))
+        .collect();
+    println!("{}", json!({ "stopped": reasons }));
 }
 
 async fn drip(link: Arc<Link<Fixture>>, count: usize) {

@@ -2,48 +2,54 @@
 
 mod any;
 mod engine;
+mod family;
+mod layers;
 mod options;
+mod own;
 mod socket;
+mod utility;
 
-use std::{convert::Infallible, error::Error};
+use std::error::Error;
 
 use engineio::server::{Engine, serve};
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::{
-    body::{Bytes, Incoming},
-    service::service_fn,
-};
+use hyper::service::service_fn;
 use socketio::Server;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use tower_layer::Layer;
 
-use self::options::Options;
+use self::{engine::Refused, options::Options};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let argument = std::env::args().nth(1).unwrap_or_else(|| "{}".to_owned());
     let options: Options = serde_json::from_str(&argument)?;
 
+    let refused = Refused::default();
     let engine = Engine::with_hooks(
         options.engine("/engine.io"),
-        options.hooks(),
-        engine::Fixture::default(),
+        options.hooks(&refused),
+        engine::Fixture::new(refused.clone()),
     );
-    let io = Server::with_config(options.socket());
+    let io = Server::with_config(options.socket(&refused));
     socket::install(&io);
-    let service = engine.layer().layer(io.layer().layer(service_fn(not_here)));
 
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = TcpListener::bind(("127.0.0.1", options.port())).await?;
     println!(r#"{{"port":{}}}"#, listener.local_addr()?.port());
-    serve(listener, service, engine.config(), input_ended()).await?;
+    if options.is_alone() {
+        tokio::spawn(input_ended());
+        return Ok(engine.serve(listener).await?);
+    }
+    let service = engine
+        .layer()
+        .layer(io.layer().layer(service_fn(layers::beside)));
+    let config = engine.config();
+    if options.has_layers() {
+        let layered = service_fn(move |request| layers::outer(service.clone(), request));
+        serve(listener, layered, config, input_ended()).await?;
+    } else {
+        serve(listener, service, config, input_ended()).await?;
+    }
     Ok(())
-}
-
-async fn not_here(_request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut response = Response::new(Full::from("not here"));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    Ok(response)
 }
 
 /// A test that ends closes our standard input, and there is nobody left to serve: no connection is waited for.

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use engineio::{Cookie, CookieOptions, Cors, CorsOptions, Frame, Origins, SameSite, server::Hooks};
+use engineio::{
+    Cookie, CookieOptions, Cors, CorsOptions, Frame, HttpCompression, Origins, SameSite,
+    server::Hooks,
+};
+use http::HeaderValue;
 use serde::Deserialize;
 use socketio::{ClientBundle, Recovery};
+
+use crate::engine::Refused;
 
 /// The scripts that the reference serves.
 const CLIENT_FOLDER: &str = concat!(
@@ -29,6 +35,19 @@ pub struct Options {
     initial_packet: Option<String>,
     serve_client: Option<bool>,
     connection_state_recovery: Option<RecoveryOption>,
+    add_trailing_slash: Option<bool>,
+    http_compression: Option<CompressionOption>,
+    cleanup: Option<bool>,
+    #[serde(default)]
+    ask: bool,
+    #[serde(default)]
+    headers: bool,
+    #[serde(default)]
+    layers: bool,
+    #[serde(default)]
+    alone: bool,
+    #[serde(default)]
+    port: u16,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +68,14 @@ impl RecoveryOption {
             ..default
         }
     }
+}
+
+/// `false`, or from which size on.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum CompressionOption {
+    Off(bool),
+    From { threshold: usize },
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,25 +162,67 @@ impl Options {
             cors: self.cors.as_ref().map(CorsOption::cors),
             cookie: self.cookie.as_ref().map(CookieOption::cookie),
             initial_packet: self.initial_packet.as_deref().map(Frame::message),
+            add_trailing_slash: self
+                .add_trailing_slash
+                .unwrap_or(default.add_trailing_slash),
+            http_compression: match self.http_compression {
+                None | Some(CompressionOption::Off(true)) => default.http_compression,
+                Some(CompressionOption::Off(false)) => None,
+                Some(CompressionOption::From { threshold }) => Some(HttpCompression { threshold }),
+            },
             ..default
         }
     }
 
-    /// Refuses every client, if a test wants that.
-    pub fn hooks(&self) -> Hooks {
-        match self.refuse.clone() {
-            None => Hooks::default(),
-            Some(message) => Hooks::default()
-                .allow_request(move |_request| std::future::ready(Err(message.clone()))),
+    /// The port to listen on; 0 is any that is free.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether Engine.IO has the port for itself.
+    pub fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// Whether layers stand in front of the servers.
+    pub fn has_layers(&self) -> bool {
+        self.layers
+    }
+
+    /// What a test wants to decide about requests. Refused ones are noted in `refused`.
+    pub fn hooks(&self, refused: &Refused) -> Hooks {
+        let refused = refused.clone();
+        let mut hooks = Hooks::default().connection_error(move |error| refused.note(error));
+        if let Some(message) = self.refuse.clone() {
+            hooks = hooks.allow_request(move |_request| std::future::ready(Err(message.clone())));
         }
+        if self.ask {
+            hooks = hooks.allow_request(async |request| {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                match request.uri.query() {
+                    Some(query) if query.contains("pass=1") => Ok(()),
+                    _ => Err("not you".to_owned()),
+                }
+            });
+        }
+        if self.headers {
+            hooks = hooks
+                .initial_headers(|headers, _request| {
+                    headers.insert("x-initial", HeaderValue::from_static("1"));
+                })
+                .headers(|headers, _request| {
+                    headers.insert("x-every", HeaderValue::from_static("1"));
+                });
+        }
+        hooks
     }
 
     /// All of it.
-    pub fn socket(&self) -> socketio::Config {
+    pub fn socket(&self, refused: &Refused) -> socketio::Config {
         let default = socketio::Config::default();
         socketio::Config {
             engine: self.engine(&default.engine.path),
-            hooks: self.hooks(),
+            hooks: self.hooks(refused),
             serve_client: self
                 .serve_client
                 .unwrap_or_default()
@@ -165,6 +234,7 @@ impl Options {
                 .connection_state_recovery
                 .as_ref()
                 .map(RecoveryOption::recovery),
+            cleanup_empty_namespaces: self.cleanup.unwrap_or(default.cleanup_empty_namespaces),
             ..default
         }
     }

@@ -1,4 +1,4 @@
-//! The Socket.IO half: the three namespaces and their events.
+//! The Socket.IO half: the namespaces, and the events that all of them have.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use socketio::{
 };
 use tokio::sync::Notify;
 
-use crate::any::Any;
+use crate::{any::Any, family, own, utility};
 
 /// What the namespaces know in common.
 #[derive(Clone, Default)]
@@ -30,6 +30,8 @@ struct Inner {
 #[derive(Default)]
 struct Left {
     reasons: Vec<String>,
+    /// The rooms while it was disconnecting and when it had disconnected, without that of its own.
+    rooms: [Vec<String>; 2],
     /// Who wants to know when the socket disconnects.
     waiting: Vec<Event>,
 }
@@ -57,13 +59,27 @@ struct Started {
 pub fn install(io: &Server) {
     let records = Records::default();
     guard(&io.of("/guarded"));
-    for name in ["/", "/other", "/guarded"] {
+    family::install_joining(&io.of("/joining"));
+    for name in ["/", "/other", "/guarded", "/joining"] {
         let namespace = io.of(name);
-        connections(&namespace, records.clone());
-        messages(&namespace);
-        rooms(&namespace);
-        data(&namespace, records.clone());
+        events(&namespace, &records);
     }
+    family::install_names(io, &io.of("/"));
+    close(io, &io.of("/"), records.clone());
+    for (label, parent) in family::parents(io) {
+        family::install(label, &parent);
+        events(&parent, &records);
+    }
+}
+
+/// What all namespaces have in common.
+fn events(namespace: &Namespace, records: &Records) {
+    connections(namespace, records.clone());
+    messages(namespace);
+    rooms(namespace);
+    data(namespace, records.clone());
+    own::install(namespace);
+    utility::install(namespace);
 }
 
 fn guard(namespace: &Namespace) {
@@ -92,7 +108,7 @@ fn guard(namespace: &Namespace) {
 }
 
 fn connections(namespace: &Namespace, records: Records) {
-    let (arrivals, departures) = (records.clone(), records);
+    let (arrivals, leavers, departures) = (records.clone(), records.clone(), records);
     namespace
         .on_connect(async move |socket: Socket| {
             let auth: Value = socket.handshake().auth().unwrap_or_default();
@@ -106,11 +122,17 @@ fn connections(namespace: &Namespace, records: Records) {
                 None => Ok(()),
             }
         })
+        .on_disconnecting(async move |socket: Socket, _reason: DisconnectReason| {
+            if let Some(left) = leavers.lock().left.get_mut(socket.id()) {
+                left.rooms[0] = other_rooms(&socket);
+            }
+        })
         .on_disconnect(async move |socket: Socket, reason: DisconnectReason| {
             let mut records = departures.lock();
             let Some(left) = records.left.get_mut(socket.id()) else {
                 return Ok(());
             };
+            left.rooms[1] = other_rooms(&socket);
             left.reasons.push(reason.to_string());
             let (waiting, reasons) = (std::mem::take(&mut left.waiting), left.reasons.clone());
             drop(records);
@@ -123,6 +145,33 @@ fn connections(namespace: &Namespace, records: Records) {
                 event.socket.disconnect();
             }
         });
+}
+
+fn other_rooms(socket: &Socket) -> Vec<String> {
+    let mut rooms = socket.rooms();
+    rooms.retain(|room| room != socket.id());
+    rooms.sort();
+    rooms
+}
+
+/// Closes everything, then tells by which reasons the sockets have disconnected, and ends the process.
+fn close(io: &Server, namespace: &Namespace, records: Records) {
+    let io = io.clone();
+    namespace.on("close server", async move |_event: Event, ()| {
+        let (io, records) = (io.clone(), records.clone());
+        // Ends with the process. The handler must not wait for it, since it waits for its sockets.
+        tokio::spawn(async move {
+            io.close().await;
+            let records = records.lock();
+            let reasons: HashMap<_, _> = records
+                .left
+                .iter()
+                .map(|(id, left)| (id, &left.reasons))
+                .collect();
+            println!("{}", json!({ "closed": reasons }));
+            std::process::exit(0);
+        });
+    });
 }
 
 fn messages(namespace: &Namespace) {
@@ -246,7 +295,7 @@ struct AnsweredByAll {
 
 /// Whom a broadcast is for.
 #[derive(Deserialize)]
-struct Target {
+pub struct Target {
     from: From,
     #[serde(default)]
     to: Vec<String>,
@@ -267,7 +316,7 @@ enum From {
 }
 
 impl Target {
-    fn broadcast(&self, namespace: &Namespace, socket: &Socket) -> Broadcast {
+    pub fn broadcast(&self, namespace: &Namespace, socket: &Socket) -> Broadcast {
         let mut broadcast = match self.from {
             From::Socket => socket.to(self.to.as_slice()),
             From::Namespace => namespace.to(self.to.as_slice()),
@@ -287,7 +336,7 @@ impl Target {
 }
 
 fn data(namespace: &Namespace, records: Records) {
-    let (leavers, visitors) = (records.clone(), records);
+    let (leavers, roomers, visitors) = (records.clone(), records.clone(), records);
     namespace
         .on("set", async |event: Event, (value,): (Value,)| {
             event.socket.set(Kept(value));
@@ -315,12 +364,17 @@ fn data(namespace: &Namespace, records: Records) {
             drop(records);
             event.ack((reasons,))
         })
+        .on("rooms left", async move |event: Event, (id,): (String,)| {
+            let rooms = roomers.lock().left.get(&id).map(|left| left.rooms.clone());
+            event.ack(rooms.unwrap_or_default())
+        })
         .on("seen", async move |event: Event, (tag,): (Value,)| {
             let seen = visitors.lock().seen.get(&tag.to_string()).copied();
             event.ack((seen.unwrap_or(0),))
         });
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What our locks guard stays whole, whoever panics.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -33,7 +33,8 @@ if (alone) {
   });
   engineFixture(attach(http, { ...options, path: "/engine.io/" }));
   socketFixture(new Server(http, { ...options, path: "/socket.io/" }));
-  echoElsewhere(http);
+  // Without WebSocket the reference leaves upgrade requests to the handler of all others, which a listener would end.
+  if (options.transports?.includes("websocket") ?? true) echoElsewhere(http);
   http.listen(where, () => tellPort(http.address()));
 }
 process.stdin.resume().on("end", () => process.exit(0));

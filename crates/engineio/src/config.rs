@@ -27,7 +27,8 @@ pub struct Config {
     pub websocket: bool,
     /// Whether a session may change from long-polling to WebSocket. Default: `true`.
     pub allow_upgrades: bool,
-    /// Whether clients of protocol 3 are served too, those of Socket.IO 2 (`allowEIO3`). Default: `false`.
+    /// Whether clients of protocol 3 are served too, those of Socket.IO 2 (`allowEIO3`). They make the ids of their sockets
+    /// of the session's, which then is no secret to whom an application tells the id of a socket. Default: `false`.
     pub allow_eio3: bool,
     /// How long after the handshake, or the last pong, a ping is sent. Default: 25 s.
     pub ping_interval: Duration,

@@ -38,7 +38,7 @@ pub struct Link<H: Handler> {
 
 struct Core {
     session: Session,
-    /// A thread is handing out events; it will also see those that are added meanwhile.
+    /// A thread is calling the application; it will also hand out the events that are added meanwhile.
     dispatching: bool,
     /// The transports that have nothing to do, by [`Transport`].
     parked: [Option<Waker>; 2],
@@ -65,7 +65,8 @@ impl<H: Handler> Link<H> {
             data,
             core: Mutex::new(Core {
                 session,
-                dispatching: false,
+                // Until `ready`.
+                dispatching: true,
                 parked: [None, None],
                 armed: None,
                 counted_unconnected: false,
@@ -295,6 +296,14 @@ impl<H: Handler> Link<H> {
         if core.session.has_use_for(wire) {
             core.parked[Transport::WebSocket as usize] = None;
         }
+    }
+
+    /// Tells the application that the session can be used, before anything else that happens to it. Comes once.
+    pub(super) fn ready(self: &Arc<Self>) {
+        self.call(|| self.engine.handler.on_ready(self));
+        let mut core = lock(&self.core);
+        core.dispatching = false;
+        self.settle(core);
     }
 
     async fn until(&self, condition: impl Fn(&Session) -> bool) {

@@ -71,6 +71,10 @@ pub trait Handler: Sized + Send + Sync + 'static {
     /// A session has passed the handshake. Its open packet has not been sent yet.
     fn on_open(&self, sid: Sid, request: &http::request::Parts) -> Self::Data;
 
+    /// The session can be used from now on; what is pushed here follows the open packet at once. By default nothing is
+    /// done.
+    fn on_ready(&self, _link: &Arc<Link<Self>>) {}
+
     /// A message has arrived. It is a slice of a read buffer: whoever keeps it, copies it.
     fn on_message(&self, link: &Arc<Link<Self>>, message: Message);
 
@@ -265,6 +269,7 @@ impl<H: Handler> Engine<H> {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(sid, link.clone());
         tracing::debug!(%sid, transport = transport.as_str(), "session open");
+        link.ready();
         // `close` may have walked over the sessions before this one was among them.
         if self.is_closing() {
             link.close(CloseReason::ForcedClose);

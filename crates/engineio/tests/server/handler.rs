@@ -1,13 +1,16 @@
 //! What a handler may rely on.
 
 use std::sync::{
-    Arc, Barrier,
+    Arc, Barrier, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
-use engineio::{CloseReason, Config, Frame, PushError};
+use engineio::{
+    CloseReason, Config, Frame, Message, PushError, Sid,
+    server::{Engine, Handler, Link},
+};
 
-use crate::support::{Polling, Server, Told};
+use crate::support::{Http, Polling, Server, Told, pipe_to, target, websocket_on};
 
 #[tokio::test]
 async fn a_handler_may_push_and_close_within_a_message() {
@@ -109,4 +112,55 @@ async fn the_events_of_a_session_are_serial_whoever_causes_them() {
         assert!(told.iter().cloned().eq(expected), "{told:?}");
         assert_eq!(server.told_so_far(), []);
     }
+}
+
+/// Greets everybody, and then has no time.
+#[derive(Default)]
+struct Greeter(Mutex<Vec<&'static str>>);
+
+impl Greeter {
+    fn note(&self, what: &'static str) {
+        self.0.lock().unwrap().push(what);
+    }
+}
+
+impl Handler for Greeter {
+    type Data = ();
+
+    fn on_open(&self, _sid: Sid, _request: &http::request::Parts) {
+        self.note("open");
+    }
+
+    fn on_ready(&self, link: &Arc<Link<Self>>) {
+        self.note("ready");
+        link.push(&[Frame::message("hello")]).unwrap();
+        link.close(CloseReason::ForcedClose);
+        self.note("was ready");
+    }
+
+    fn on_message(&self, _link: &Arc<Link<Self>>, _message: Message) {
+        self.note("message");
+    }
+
+    fn on_close(&self, _link: &Arc<Link<Self>>, _reason: CloseReason) {
+        self.note("close");
+    }
+}
+
+#[tokio::test]
+async fn a_session_can_be_used_and_closed_as_soon_as_it_is_ready() {
+    let engine = Engine::new(Config::default(), Greeter::default());
+    let stream = pipe_to(&engine, 4096);
+    let mut socket = websocket_on(stream, &target("websocket", ""))
+        .await
+        .unwrap();
+    assert!(socket.receive().await.starts_with("0{"));
+    assert_eq!(socket.receive().await, "4hello");
+    socket.ended().await;
+    let expected = ["open", "ready", "was ready", "close"];
+    assert_eq!(*engine.handler().0.lock().unwrap(), expected);
+
+    let mut http = Http::new(pipe_to(&engine, 4096));
+    let open = http.get(&target("polling", "")).await;
+    assert!(open.body.ends_with("}\x1e4hello"), "{open:?}");
 }

@@ -137,14 +137,7 @@ impl Server {
     }
 
     pub fn pipe(&self, bytes: usize) -> DuplexStream {
-        let (ours, theirs) = tokio::io::duplex(bytes);
-        let connection =
-            http1::Builder::new().serve_connection(TokioIo::new(theirs), self.engine.service());
-        // Ends with its connection, or with the runtime of the test.
-        tokio::spawn(async move {
-            let _broken = connection.with_upgrades().await;
-        });
-        ours
+        pipe_to(&self.engine, bytes)
     }
 
     pub async fn websocket(&self) -> WebSocket<DuplexStream> {
@@ -202,6 +195,17 @@ impl Server {
             other => panic!("no session was opened: {other:?}"),
         }
     }
+}
+
+/// A connection to an engine, within the process.
+pub fn pipe_to<H: Handler>(engine: &Arc<Engine<H>>, bytes: usize) -> DuplexStream {
+    let (ours, theirs) = tokio::io::duplex(bytes);
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(theirs), engine.service());
+    // Ends with its connection, or with the runtime of the test.
+    tokio::spawn(async move {
+        let _broken = connection.with_upgrades().await;
+    });
+    ours
 }
 
 /// A server on a real port.

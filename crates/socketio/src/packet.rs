@@ -61,6 +61,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The bounds for packets of clients 2, of which [`Packet::split_query`] is to be asked: the query behind the
+    /// namespace is what the auth payload is to others.
+    pub fn with_query(&self) -> Self {
+        let max_name_len = self.max_name_len.saturating_add(self.max_auth_bytes);
+        Self {
+            // The question mark.
+            max_name_len: max_name_len.saturating_add(1),
+            ..self.clone()
+        }
+    }
+}
+
 /// A packet, borrowed from the text it arrived in.
 ///
 /// ```
@@ -119,6 +132,23 @@ impl<'a> Packet<'a> {
             event,
             data,
         })
+    }
+
+    /// Takes the query off the namespace, as the clients 2 have one: `0/chat?token=a,` joins `/chat`. The packet was
+    /// decoded within [`Limits::with_query`] of these limits. `None` if there is no query.
+    pub fn split_query(&mut self, limits: &Limits) -> Result<Option<&'a str>, DecodeError> {
+        let (name, query) = match self.namespace.split_once('?') {
+            Some((name, query)) => (name, Some(query)),
+            None => (self.namespace, None),
+        };
+        if name.len() > limits.max_name_len {
+            return Err(DecodeError::NamespaceTooLong);
+        }
+        if query.is_some_and(|query| query.len() > limits.max_auth_bytes) {
+            return Err(DecodeError::AuthTooLarge);
+        }
+        self.namespace = name;
+        Ok(query)
     }
 
     /// Checks a packet that a [parser](crate::parser) has read, in all that [`decode`](Self::decode) and the

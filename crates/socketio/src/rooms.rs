@@ -84,7 +84,7 @@ impl<S> Rooms<S> {
         }
     }
 
-    /// Adds a member. Its id must not be in use.
+    /// Adds a member. If its id is in use, by one that is about to be removed, it is the new one's from now on.
     pub fn insert(&mut self, id: Room, value: S) -> Member {
         self.last_key += 1;
         let slot = self.take_slot();
@@ -107,7 +107,10 @@ impl<S> Rooms<S> {
     pub fn remove(&mut self, member: Member) -> Option<S> {
         self.entry(member)?;
         let entry = self.slots[member.slot as usize].take()?;
-        self.by_id.remove(&entry.id);
+        // The next one may have come already under the same id, as that of a client 2 is always the same.
+        if self.by_id.get(&entry.id) == Some(&member.slot) {
+            self.by_id.remove(&entry.id);
+        }
         for room in &entry.rooms {
             self.leave_room(room, member.slot);
         }

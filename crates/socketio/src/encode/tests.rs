@@ -310,3 +310,29 @@ fn a_draft_of_an_event_tells_what_it_is() {
     assert_eq!(answer.to_args().json(), r#"[1,"a"]"#);
     assert_eq!(Draft::ack(&()).unwrap().to_args().json(), "[]");
 }
+
+#[test]
+fn what_clients_2_are_told_of_a_connect() {
+    let text = |frames: Frames| frames.as_slice()[0].bytes().clone();
+    assert_eq!(text(connect_2(None, "/")), "40");
+    assert_eq!(text(connect_2(None, "/chat")), "40/chat,");
+    let error = ConnectError::new("no \"entry\"");
+    assert_eq!(
+        text(connect_error_2(None, "/", &error)),
+        r#"44"no \"entry\"""#
+    );
+    for (data, expected) in [
+        (json!({"reason": 1}), r#"44/chat,{"reason":1}"#),
+        (json!([]), "44/chat,[]"),
+        (json!("x"), r#"44/chat,"x""#),
+        (json!(true), "44/chat,true"),
+        (json!(-1), "44/chat,-1"),
+        (json!(null), r#"44/chat,"no""#),
+        (json!(false), r#"44/chat,"no""#),
+        (json!(0), r#"44/chat,"no""#),
+        (json!(""), r#"44/chat,"no""#),
+    ] {
+        let error = ConnectError::new("no").with_data(data);
+        assert_eq!(text(connect_error_2(None, "/chat", &error)), expected);
+    }
+}

@@ -296,3 +296,28 @@ fn true_depth(json: &serde_json::Value) -> usize {
         _ => 0,
     }
 }
+
+#[test]
+fn a_query_is_taken_off_the_namespace_within_bounds() {
+    let limits = Limits {
+        max_name_len: 5,
+        max_auth_bytes: 4,
+        ..Limits::default()
+    };
+    for (text, expected) in [
+        ("0/chat", Ok(("/chat", None))),
+        ("0/chat?", Ok(("/chat", Some("")))),
+        ("0/chat?a=?b,", Ok(("/chat", Some("a=?b")))),
+        ("0/?a=b,{}", Ok(("/", Some("a=b")))),
+        ("0", Ok(("/", None))),
+        ("0/chats,", Err(DecodeError::NamespaceTooLong)),
+        ("0/c?12345,", Err(DecodeError::AuthTooLarge)),
+        ("0/chat?12345,", Err(DecodeError::NamespaceTooLong)),
+    ] {
+        let split = Packet::decode(text, &limits.with_query()).and_then(|mut packet| {
+            let query = packet.split_query(&limits)?;
+            Ok((packet.namespace, query))
+        });
+        assert_eq!(split, expected, "{text}");
+    }
+}

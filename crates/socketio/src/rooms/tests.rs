@@ -241,3 +241,15 @@ fn a_room_exists_while_somebody_is_in_it() {
     rooms.remove(member);
     assert!(!rooms.is_in(member, "id"));
 }
+
+#[test]
+fn an_id_in_use_becomes_that_of_the_new_member() {
+    let mut rooms = Rooms::new(RoomLimits::default());
+    let old = rooms.insert("id".into(), "old");
+    let new = rooms.insert("id".into(), "new");
+    assert_eq!(rooms.remove(old), Some("old"));
+    assert_eq!(rooms.get("id"), Some(&"new"));
+    assert!(rooms.exists("id") && rooms.is_in(new, "id"));
+    rooms.remove(new);
+    assert!(!rooms.exists("id"));
+}

@@ -2,34 +2,52 @@
 
 use std::sync::Arc;
 
-use engineio::Sid;
+use engineio::{Protocol, Sid};
 
 use super::{
     Link,
     adapter::NotInserted,
     connection::{NoSlot, Violation},
     handler::{CatchUnwind, HandlerName, report_panic, spawn, start},
+    handshake::auth_of_query,
     namespace::Namespace,
     namespaces::{Left, Parent, TooManyNamespaces},
     socket::Socket,
 };
 use crate::{encode, error::ConnectError, packet::Packet, rooms::Room};
 
-/// A CONNECT has arrived.
-pub(crate) fn begin(link: &Arc<Link>, packet: &Packet<'_>) -> Result<(), Violation> {
+/// A CONNECT has arrived. What others send as the auth payload, the clients 2 send as a query.
+pub(crate) fn begin(
+    link: &Arc<Link>,
+    packet: &Packet<'_>,
+    query: Option<&str>,
+) -> Result<(), Violation> {
+    let auth = match link.protocol() {
+        Protocol::V4 => (!packet.data.is_empty()).then(|| packet.data.into()),
+        Protocol::V3 => query.and_then(auth_of_query),
+    };
+    join(link, packet.namespace, auth)
+}
+
+/// A client 2 has come. It joins the main namespace without asking.
+pub(crate) fn begin_main(link: &Arc<Link>) {
+    let joined = join(link, "/", None);
+    debug_assert!(joined.is_ok(), "nobody is there yet");
+}
+
+fn join(link: &Arc<Link>, name: &str, auth: Option<Arc<str>>) -> Result<(), Violation> {
     let protocol = link.engine().handler();
-    let auth = (!packet.data.is_empty()).then(|| packet.data.into());
-    let Some(namespace) = protocol.namespaces.enter(packet.namespace) else {
-        return seek(link, packet.namespace, auth);
+    let Some(namespace) = protocol.namespaces.enter(name) else {
+        return seek(link, name, auth);
     };
     let Some(socket) = make_socket(link, namespace, auth) else {
-        refuse(link, packet.namespace, &internal_error());
+        refuse(link, name, &internal_error());
         return Ok(());
     };
     let max_namespaces = protocol.config.max_namespaces_per_client;
     if let Err(error) = link.data().attach(socket.clone(), max_namespaces) {
         socket.refused();
-        return no_slot(link, packet.namespace, error);
+        return no_slot(link, name, error);
     }
     if socket.handlers().middlewares.is_empty() {
         finish(&socket, Ok(()));
@@ -104,12 +122,16 @@ async fn found(link: Arc<Link>, name: Room, auth: Option<Arc<str>>, parents: Vec
 
 /// The socket of a client that has entered a namespace; none if there is no randomness for its id.
 fn make_socket(link: &Arc<Link>, namespace: Namespace, auth: Option<Arc<str>>) -> Option<Socket> {
-    let Some(id) = new_id() else {
+    let Some(id) = new_id(link, namespace.name()) else {
         leave(link, &namespace);
         return None;
     };
     let handlers = namespace.handlers();
-    let returning = namespace.local_adapter().returning(auth.as_deref());
+    let returning = match link.protocol() {
+        Protocol::V4 => namespace.local_adapter().returning(auth.as_deref()),
+        // They know no offsets, and do not come back as who they were.
+        Protocol::V3 => None,
+    };
     let known = returning.as_ref().and_then(|returning| returning.sid());
     let id = known.unwrap_or(id);
     let link = link.clone();
@@ -242,7 +264,7 @@ fn internal_error() -> ConnectError {
 }
 
 fn invalid_namespace() -> ConnectError {
-    ConnectError::new("Invalid namespace")
+    ConnectError::new(INVALID_NAMESPACE)
 }
 
 fn too_many_namespaces() -> ConnectError {
@@ -252,13 +274,29 @@ fn too_many_namespaces() -> ConnectError {
 fn refuse(link: &Link, namespace: &str, error: &ConnectError) {
     tracing::debug!(sid = %link.sid(), namespace, %error, "connect refused");
     let parser = link.engine().handler().config.parser.as_deref();
+    let is_unknown = error.message == INVALID_NAMESPACE;
+    let frames = match link.protocol() {
+        // As in the reference, which has one place that does not tell the clients apart.
+        Protocol::V3 if !is_unknown => encode::connect_error_2(parser, namespace, error),
+        _ => encode::connect_error(parser, namespace, error),
+    };
     // If the session is over, nobody wants to know.
-    let _ = link.push(encode::connect_error(parser, namespace, error).as_slice());
+    let _ = link.push(frames.as_slice());
 }
 
-/// A socket's id. It is public, and therefore has nothing in common with the session's.
-fn new_id() -> Option<Arc<str>> {
+/// A socket's id. It is public, and therefore has nothing in common with the session's; but the clients 2 make theirs of
+/// that, so that they must have it, as in the reference.
+fn new_id(link: &Link, namespace: &str) -> Option<Arc<str>> {
+    if link.protocol() == Protocol::V3 {
+        let sid = link.sid();
+        return Some(match namespace {
+            "/" => sid.as_str().into(),
+            _ => format!("{namespace}#{sid}").into(),
+        });
+    }
     let mut random = [0; 15];
     getrandom::fill(&mut random).ok()?;
     Some(Sid::from_random(random).as_str().into())
 }
+
+const INVALID_NAMESPACE: &str = "Invalid namespace";

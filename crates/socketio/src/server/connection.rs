@@ -228,11 +228,11 @@ impl Connection {
         let text = str::from_utf8(text).map_err(|_| DecodeError::InvalidUtf8)?;
         let protocol = link.engine().handler();
         tracing::trace!(sid = %link.sid(), bytes = text.len(), "packet");
-        let packet = Packet::decode(text, &protocol.limits)?;
+        let (packet, query) = decode(link, text)?;
         match packet.packet_type {
             PacketType::Connect => {
                 lock(&self.state).expect_packet()?;
-                connect::begin(link, &packet)
+                connect::begin(link, &packet, query)
             }
             PacketType::ConnectError => Err(Violation::NotForServer),
             PacketType::BinaryEvent | PacketType::BinaryAck => {
@@ -259,7 +259,7 @@ impl Connection {
     }
 
     fn on_assembled(&self, link: &Arc<Link>, done: &Assembled) -> Result<(), Violation> {
-        let packet = Packet::decode(&done.text, &link.engine().handler().limits)?;
+        let (packet, _) = decode(link, &done.text)?;
         self.dispatch(link, &packet, &done.attachments)
     }
 
@@ -279,9 +279,15 @@ impl Connection {
         let Some(incoming) = added? else {
             return Ok(());
         };
-        let packet = Packet::check(&incoming, limits)?;
+        let (packet, query) = match link.protocol() {
+            engineio::Protocol::V4 => (Packet::check(&incoming, limits)?, None),
+            engineio::Protocol::V3 => {
+                let packet = Packet::check(&incoming, &link.engine().handler().limits_2)?;
+                without_query(link, packet)?
+            }
+        };
         match packet.packet_type {
-            PacketType::Connect => connect::begin(link, &packet),
+            PacketType::Connect => connect::begin(link, &packet, query),
             PacketType::ConnectError => Err(Violation::NotForServer),
             _ => self.dispatch(link, &packet, &incoming.attachments),
         }
@@ -395,6 +401,23 @@ impl Slot {
     fn is_kept_for(&self, namespace: &str) -> bool {
         matches!(self, Self::Seeking(name) if **name == *namespace)
     }
+}
+
+/// Decodes a text, and what a client 2 has put behind the name of the namespace.
+fn decode<'a>(link: &Link, text: &'a str) -> Result<(Packet<'a>, Option<&'a str>), DecodeError> {
+    let protocol = link.engine().handler();
+    match link.protocol() {
+        engineio::Protocol::V4 => Ok((Packet::decode(text, &protocol.limits)?, None)),
+        engineio::Protocol::V3 => without_query(link, Packet::decode(text, &protocol.limits_2)?),
+    }
+}
+
+fn without_query<'a>(
+    link: &Link,
+    mut packet: Packet<'a>,
+) -> Result<(Packet<'a>, Option<&'a str>), DecodeError> {
+    let query = packet.split_query(&link.engine().handler().limits)?;
+    Ok((packet, query))
 }
 
 fn on_event(

@@ -142,6 +142,15 @@ fn is_kept(name: &HeaderName) -> bool {
     !dull.contains(name) && !name.as_str().starts_with("sec-websocket-")
 }
 
+/// A query as an auth payload: an object of strings. Of a repeated name the last one counts. `None` for an empty query.
+pub(crate) fn auth_of_query(query: &str) -> Option<Arc<str>> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let decoded = |(name, value)| (percent_decode(name), percent_decode(value).into());
+    let object: serde_json::Map<_, _> = pairs.map(decoded).collect();
+    (!object.is_empty()).then(|| serde_json::Value::Object(object).to_string().into())
+}
+
 /// Decodes a part of a query. What is not an escape stays as it is.
 fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
@@ -254,6 +263,22 @@ mod tests {
         assert_eq!(handshake.query("flag").as_deref(), Some(""));
         assert_eq!(handshake.query("bad").as_deref(), Some("%zz%2"));
         assert_eq!(handshake.query("none"), None);
+    }
+
+    #[test]
+    fn a_query_becomes_an_auth_payload() {
+        for (query, expected) in [
+            ("", None),
+            ("&", None),
+            ("token=a", Some(json!({"token": "a"}))),
+            (
+                "a=1&b=%22x+y%22&a=2&&c&%C3%A9==&",
+                Some(json!({"a": "2", "b": "\"x y\"", "c": "", "é": "="})),
+            ),
+        ] {
+            let auth = auth_of_query(query).map(|auth| serde_json::from_str(&auth).unwrap());
+            assert_eq!(auth, expected, "{query}");
+        }
     }
 
     #[test]

@@ -111,8 +111,10 @@ impl Server {
         let config = Arc::new(config);
         let main = Namespace::new("/".into(), config.clone(), false);
         let counters = Arc::new(LiveCounters::default());
+        let limits = config.limits();
         let protocol = Protocol {
-            limits: config.limits(),
+            limits_2: limits.with_query(),
+            limits,
             namespaces: Namespaces::new(main.clone(), config.clone(), counters.clone()),
             config,
             runtime: OnceLock::new(),
@@ -285,6 +287,8 @@ impl fmt::Debug for Server {
 pub struct Protocol {
     config: Arc<Config>,
     limits: Limits,
+    /// Those of clients 2, whose namespaces come with a query.
+    limits_2: Limits,
     namespaces: Namespaces,
     /// The runtime that the sessions are on, for handlers that are caused by a thread outside of it.
     runtime: OnceLock<Handle>,
@@ -301,6 +305,12 @@ impl engineio::server::Handler for Protocol {
         }
         let request = HandshakeRequest::new(request, self.config.keep_handshake);
         Connection::new(request, self.config.parser.as_deref())
+    }
+
+    fn on_ready(&self, link: &Arc<Link>) {
+        if link.protocol() == engineio::Protocol::V3 {
+            connect::begin_main(link);
+        }
     }
 
     fn on_message(&self, link: &Arc<Link>, message: Message) {

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use engineio::{CloseDetail, CloseReason, PushError, SendOptions, Sid, Transport};
+use engineio::{CloseDetail, CloseReason, Protocol, PushError, SendOptions, Sid, Transport};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -121,6 +121,11 @@ impl Socket {
             request: self.0.link.data().request.clone(),
             auth: self.0.auth.clone(),
         }
+    }
+
+    /// The version of Engine.IO that the client speaks: 3 is that of the clients 2 of Socket.IO.
+    pub fn protocol(&self) -> Protocol {
+        self.0.link.protocol()
     }
 
     /// The transport that carries the client's messages now.

@@ -28,6 +28,11 @@ impl Client {
 
     /// Opens a session with this path and query.
     pub async fn open_with(io: &Server, path: &str) -> Self {
+        Self::open_as(io, path).await.0
+    }
+
+    /// Opens a session with this path and query, and tells its id.
+    pub async fn open_as(io: &Server, path: &str) -> (Self, String) {
         // Small, so that a client that reads nothing soon has an effect.
         let (ours, theirs) = tokio::io::duplex(4 * 1024);
         let connection = http1::Builder::new()
@@ -35,7 +40,7 @@ impl Client {
             .with_upgrades();
         tokio::spawn(connection);
         let request = format!("ws://test{path}");
-        Self::handshake(&request, ours).await
+        Self::handshake_as(&request, ours).await
     }
 
     /// Joins the main namespace.
@@ -67,11 +72,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     async fn handshake(request: &str, stream: S) -> Self {
+        Self::handshake_as(request, stream).await.0
+    }
+
+    async fn handshake_as(request: &str, stream: S) -> (Self, String) {
         let (socket, _) = client_async(request, stream).await.unwrap();
         let mut client = Self { socket };
         let open = client.text().await;
-        assert!(open.starts_with(r#"0{"sid":""#), "{open}");
-        client
+        let sid = open.strip_prefix(r#"0{"sid":""#).map(|rest| &rest[..20]);
+        let sid = sid.unwrap_or_else(|| panic!("{open}")).to_owned();
+        (client, sid)
     }
 
     /// Joins a namespace without auth, and tells the socket's id.

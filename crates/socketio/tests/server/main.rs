@@ -7,6 +7,7 @@
 mod acks;
 mod binary;
 mod client;
+mod client_2;
 mod client_bundle;
 mod close;
 mod cluster;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use engineio::{CloseReason, Frame};
+use engineio::{CloseReason, Frame, Protocol};
 
 use super::{Inner, Socket};
 use crate::{
@@ -77,7 +77,10 @@ impl Socket {
         let rooms = rooms.clone();
         let inserted = match &self.0.returning {
             None => {
-                let reply = encode::connect(self.parser(), self.namespace(), self.id());
+                let reply = match self.protocol() {
+                    Protocol::V4 => encode::connect(self.parser(), self.namespace(), self.id()),
+                    Protocol::V3 => encode::connect_2(self.parser(), self.namespace()),
+                };
                 adapter.insert(self, rooms, &reply)
             }
             Some(returning) => adapter.insert_returning(self, returning, rooms, must_recover),

@@ -149,30 +149,12 @@ pub fn check_placeholders(json: &str, attachments: usize) -> Result<(), DecodeEr
     }
     // What follows relies on the JSON being valid.
     let mut open: Vec<Container> = Vec::new();
-    let mut rest = json;
-    while let Some(token) = next_token(&mut rest) {
-        match token {
-            "{" | "[" => {
-                note_value(&mut open, token, attachments);
-                let is_object = token == "{";
-                open.push(Container {
-                    is_object,
-                    awaits_key: is_object,
-                    ..Container::default()
-                });
-            }
-            "}" | "]" => {
-                let closed = open.pop().unwrap_or_default();
-                if closed.is_placeholder && !closed.num_is_valid {
-                    return Err(DecodeError::InvalidPlaceholder);
-                }
-            }
-            "," => {
-                if let Some(container) = open.last_mut() {
-                    container.awaits_key = container.is_object;
-                }
-            }
-            _ => note_value(&mut open, token, attachments),
+    for token in Tokens(json) {
+        if let Some(closed) = Container::follow(&mut open, token, attachments)
+            && closed.is_placeholder
+            && closed.num.is_none()
+        {
+            return Err(DecodeError::InvalidPlaceholder);
         }
     }
     Ok(())
@@ -180,12 +162,71 @@ pub fn check_placeholders(json: &str, attachments: usize) -> Result<(), DecodeEr
 
 /// What is known of an object or array whose end has not been seen.
 #[derive(Default)]
-struct Container {
+pub(crate) struct Container {
     is_object: bool,
     awaits_key: bool,
     key: Key,
     is_placeholder: bool,
-    num_is_valid: bool,
+    /// The attachment it would stand for.
+    num: Option<usize>,
+    /// How many items or keys it has.
+    len: usize,
+}
+
+impl Container {
+    /// Takes the next token of valid JSON into account, and gives the container that it closes, if it does.
+    pub(crate) fn follow(open: &mut Vec<Self>, token: &str, attachments: usize) -> Option<Self> {
+        match token {
+            "}" | "]" => return open.pop(),
+            "," => {
+                if let Some(container) = open.last_mut() {
+                    container.awaits_key = container.is_object;
+                }
+                return None;
+            }
+            _ => {}
+        }
+        if let Some(container) = open.last_mut() {
+            container.note(token, attachments);
+        }
+        if matches!(token, "{" | "[") {
+            let is_object = token == "{";
+            open.push(Self {
+                is_object,
+                awaits_key: is_object,
+                ..Self::default()
+            });
+        }
+        None
+    }
+
+    /// How many items or keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The attachment that the object stands for, if it does.
+    pub(crate) fn attachment(&self) -> Option<usize> {
+        self.num.filter(|_| self.is_placeholder)
+    }
+
+    /// A key or a value.
+    fn note(&mut self, token: &str, attachments: usize) {
+        if self.awaits_key {
+            self.key = Key::of(token);
+            self.awaits_key = false;
+            self.len += 1;
+            return;
+        }
+        if !self.is_object {
+            self.len += 1;
+        }
+        match self.key {
+            Key::Placeholder => self.is_placeholder = token == "true",
+            Key::Num => self.num = token.parse().ok().filter(|num| *num < attachments),
+            Key::Other => {}
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -211,36 +252,25 @@ impl Key {
     }
 }
 
-/// Takes a key or a value into account for the innermost object.
-fn note_value(open: &mut [Container], token: &str, attachments: usize) {
-    let Some(object) = open.last_mut() else {
-        return;
-    };
-    if object.awaits_key {
-        object.key = Key::of(token);
-        object.awaits_key = false;
-        return;
-    }
-    match object.key {
-        Key::Placeholder => object.is_placeholder = token == "true",
-        Key::Num => object.num_is_valid = token.parse().is_ok_and(|num: usize| num < attachments),
-        Key::Other => {}
-    }
-}
+/// The brackets, commas, strings, numbers and words of valid JSON.
+pub(crate) struct Tokens<'a>(pub(crate) &'a str);
 
-/// The next bracket, comma, string, number or word of valid JSON.
-fn next_token<'a>(rest: &mut &'a str) -> Option<&'a str> {
-    let text = rest.trim_start_matches([' ', '\t', '\n', '\r', ':']);
-    let end = match text.as_bytes().first()? {
-        b'{' | b'}' | b'[' | b']' | b',' => 1,
-        b'"' => string_end(text),
-        _ => text
-            .find([' ', '\t', '\n', '\r', ',', ']', '}'])
-            .unwrap_or(text.len()),
-    };
-    let (token, after) = text.split_at(end);
-    *rest = after;
-    Some(token)
+impl<'a> Iterator for Tokens<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.0.trim_start_matches([' ', '\t', '\n', '\r', ':']);
+        let end = match text.as_bytes().first()? {
+            b'{' | b'}' | b'[' | b']' | b',' => 1,
+            b'"' => string_end(text),
+            _ => text
+                .find([' ', '\t', '\n', '\r', ',', ']', '}'])
+                .unwrap_or(text.len()),
+        };
+        let (token, after) = text.split_at(end);
+        self.0 = after;
+        Some(token)
+    }
 }
 
 /// Where the string ends that the text begins with.

@@ -51,8 +51,8 @@ pub enum DecodeError {
     /// A placeholder whose `num` is not the number of one of the packet's attachments.
     #[error("placeholder without attachment")]
     InvalidPlaceholder,
-    /// Text where an attachment was due.
-    #[error("text instead of an attachment")]
+    /// Text where binary data was due.
+    #[error("text instead of binary data")]
     UnexpectedText,
     /// Binary data where none was due.
     #[error("attachment without a packet")]

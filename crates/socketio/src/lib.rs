@@ -184,6 +184,8 @@
 //!     .on("echo", async |ev: Event, args: Args| ev.ack(args));
 //! ```
 //!
+//! With [`parser::Msgpack`], or a [parser] of your own, other bytes travel, and the same code runs.
+//!
 //! # In another program
 //!
 //! [`Server::service`] is both a hyper and a tower service, and [`Server::layer`] puts it in front of any other.

@@ -415,7 +415,7 @@ const RESERVED_EVENTS: [&str; 6] = [
 const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// The levels that serde_json parses.
-const MAX_DEPTH: usize = 127;
+pub(crate) const MAX_DEPTH: usize = 127;
 
 /// JavaScript counts without gaps up to here.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;

@@ -2,7 +2,8 @@
 //!
 //! What packets say is the same for all of them: a type, a namespace, an ack id, JSON in which placeholders stand for the
 //! binary values, and those. Without a parser of its own (`Config::parser`) a server writes and
-//! reads the format of [`packet`](crate::packet) without this detour. The client must have the same parser.
+//! reads the format of [`packet`](crate::packet) without this detour. The client must have the same parser: with
+//! [`Msgpack`] that of npm `socket.io-msgpack-parser`.
 //!
 //! A parser of one's own is the two halves of this module's traits. This one writes each packet as a JSON array, and knows
 //! no binary data:
@@ -61,10 +62,13 @@
 //! });
 //! ```
 
+pub mod msgpack;
+
 use std::{fmt, time::Instant};
 
 use bytes::Bytes;
 
+pub use self::msgpack::Msgpack;
 pub use engineio::{Frame, Message};
 
 use crate::{

@@ -73,8 +73,8 @@ pub struct Config {
     pub max_rooms_per_socket: usize,
     /// The rooms a namespace may have. Default: 1,000,000.
     pub max_rooms: usize,
-    /// How packets are written and read; the clients must have the same. Default: none, which is the
-    /// [default parser](crate::packet).
+    /// How packets are written and read, for instance [`Msgpack`](crate::parser::Msgpack); the clients must have the
+    /// same. Default: none, which is the format of [`packet`](crate::packet).
     pub parser: Option<Arc<dyn Parser>>,
     /// Who carries out broadcasts. Default: none, which is this process alone.
     pub adapter: Option<AdapterFactory>,

@@ -7,7 +7,7 @@ use socketio::{
     Args, Binary, Config, ConnectError, DecodeError, Event, Server, Socket,
     encode::Frames,
     packet::{Limits, PacketType},
-    parser::{Decoder, DefaultParser, Frame, Incoming, Message, Outgoing, Parser},
+    parser::{Decoder, DefaultParser, Frame, Incoming, Message, Msgpack, Outgoing, Parser},
 };
 
 use crate::client::{Client, notes};
@@ -258,4 +258,93 @@ async fn the_default_parser_may_be_wrapped() {
     client.send(r#"451-2["echo"]"#).await;
     client.send(r#"42["echo"]"#).await;
     client.closed().await;
+}
+
+/// A packet whose data is a list, in MessagePack.
+fn msgpack(packet_type: u8, data: &[u8]) -> Vec<u8> {
+    [
+        b"\x83\xa4type",
+        &[packet_type][..],
+        b"\xa4data",
+        data,
+        b"\xa3nsp\xa1/",
+    ]
+    .concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn msgpack_has_binary_data_where_it_belongs() {
+    let io = server(Msgpack);
+    let (note, mut notes) = notes();
+    io.of("/").on(
+        "up",
+        async move |_: Event, (name, data): (String, Binary)| {
+            note.add(format!("{name} {}", data.len()));
+        },
+    );
+    let mut client = Client::open(&io).await;
+    client.send_binary(b"\x82\xa4type\x00\xa3nsp\xa1/").await;
+    let reply = client.binary().await;
+    let sid = reply
+        .strip_prefix(b"\x83\xa4type\x00\xa4data\x81\xa3sid\xb4")
+        .unwrap();
+    assert_eq!(&sid[20..], b"\xa3nsp\xa1/");
+    client
+        .send_binary(&msgpack(2, b"\x93\xa2up\xa1x\xc4\x03123"))
+        .await;
+    notes.expect("x 3").await;
+    let echo = msgpack(2, b"\x93\xa4echo\x81\xa1a\xc4\x01x\x01");
+    client.send_binary(&echo).await;
+    assert_eq!(client.binary().await, echo);
+    io.emit("to all", (Binary(vec![7].into()), 1)).unwrap();
+    let expected = msgpack(2, b"\x93\xa6to all\xc4\x01\x07\x01");
+    assert_eq!(client.binary().await, expected);
+    let answer = io.of("/").sockets()[0].emit_with_ack::<Binary>("ask", ());
+    let expected = b"\x84\xa4type\x02\xa4data\x91\xa3ask\xa2id\x00\xa3nsp\xa1/";
+    assert_eq!(client.binary().await, &expected[..]);
+    client
+        .send_binary(b"\x84\xa4type\x03\xa4data\x91\xc4\x01y\xa2id\x00\xa3nsp\xa1/")
+        .await;
+    assert_eq!(answer.await.unwrap().0, "y");
+    // Passed over, with the rest of the packet intact.
+    client
+        .send_binary(&msgpack(2, b"\x92\xa4echo\xd4\x00\x00"))
+        .await;
+    assert_eq!(client.binary().await, msgpack(2, b"\x92\xa4echo\xc0"));
+    client.send("42[\"echo\"]").await;
+    client.closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn msgpack_keeps_the_bounds_of_the_server() {
+    let limits = || Config {
+        parser: Some(Arc::new(Msgpack)),
+        max_attachments: 1,
+        max_pending_attachment_bytes: 4,
+        max_event_name: 5,
+        max_auth_bytes: 8,
+        ..Config::default()
+    };
+    for packet in [
+        msgpack(2, b"\x91\xa6longer"),
+        msgpack(2, b"\x93\xa1e\xc4\x01x\xc4\x01x"),
+        msgpack(2, b"\x92\xa1e\xc4\x0512345"),
+        msgpack(2, b"\x91\xaadisconnect"),
+        msgpack(2, b"\x92\xa1e\x92"),
+        msgpack(2, &[b"\x92\xa1e", &[0x91; 127][..], b"\xc0"].concat()),
+        msgpack(4, b"\x81\xa7message\xa2no"),
+        b"\x83\xa4type\x00\xa4data\x81\xa1a\xa3bcd\xa3nsp\xa6/other".to_vec(),
+    ] {
+        let io = Server::with_config(limits());
+        let mut client = Client::open(&io).await;
+        client.send_binary(b"\x82\xa4type\x00\xa3nsp\xa1/").await;
+        client.binary().await;
+        client
+            .send_binary(&msgpack(2, b"\x92\xa1e\xc4\x041234"))
+            .await;
+        client.send_binary(b"\x82\xa4type\x00\xa3nsp\xa3/no").await;
+        client.binary().await;
+        client.send_binary(&packet).await;
+        client.closed().await;
+    }
 }

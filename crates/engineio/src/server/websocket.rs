@@ -2,6 +2,7 @@
 
 mod driver;
 mod progress;
+mod subprotocol;
 mod task;
 
 use std::sync::Arc;
@@ -152,12 +153,16 @@ fn switch_protocols<B>(
         .ok_or(HandshakeError::BadRequest)?;
     let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
         .map_err(|_| HandshakeError::BadRequest)?;
+    let subprotocol = subprotocol::choose(headers).map_err(|_| HandshakeError::BadRequest)?;
     let on_upgrade = hyper::upgrade::on(&mut request);
     let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
     let headers = response.headers_mut();
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(subprotocol) = subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
     Ok((response, on_upgrade, request.into_parts().0))
 }
 

@@ -148,6 +148,21 @@ async fn an_upgrade_without_a_key_or_of_another_version_is_refused() {
     }
 }
 
+/// A browser that offers subprotocols fails the connection when none is chosen.
+#[tokio::test]
+async fn the_first_subprotocol_that_is_offered_is_spoken() {
+    let server = Server::quiet(Config::default());
+    let mut http = server.connect();
+    let offers = format!("{UPGRADE}sec-websocket-protocol: v2.chat, v1.chat\r\n");
+    http.begin("GET", &target("websocket", ""), &offers).await;
+    let reply = http.reply().await;
+    assert_eq!(reply.status, 101);
+    assert!(
+        reply.head.contains("sec-websocket-protocol: v2.chat\r\n"),
+        "{reply:?}"
+    );
+}
+
 #[tokio::test]
 async fn junk_after_an_upgrade_request_ends_that_session_only() {
     let mut server = Server::echo(Config::default());

@@ -259,10 +259,12 @@ impl Session {
 
     /// The peer has broken the rules of the wire, such as by something that is not a packet.
     pub fn transport_failed(&mut self, from: Wire, detail: CloseDetail) {
-        if self.role_of(from) == Role::Carrier {
-            self.fail(detail);
-        } else {
-            self.transport_closed(from, detail.reason());
+        let is_packet = matches!(detail, CloseDetail::Undecodable(_));
+        match self.role_of(from) {
+            // A session that is told to close takes no packets any more, and so no broken ones.
+            Role::Carrier if is_packet && self.state != State::Open => {}
+            Role::Carrier => self.fail(detail),
+            Role::Prober | Role::Stale => self.transport_closed(from, detail.reason()),
         }
     }
 

@@ -311,6 +311,16 @@ fn a_broken_packet_closes_with_parse_error() {
 }
 
 #[test]
+fn a_broken_packet_does_not_keep_the_close_packet_from_the_client() {
+    let mut bench = Bench::polling();
+    bench.session.close(bench.now, CloseReason::ForcedClose);
+    bench.receive(Wire::Polling, "x");
+    bench.session.open_poll().unwrap();
+    assert_eq!(bench.transmit(Wire::Polling), ["1"]);
+    bench.assert_closed(CloseReason::ForcedClose);
+}
+
+#[test]
 fn a_close_packet_closes_with_transport_close_and_releases_the_poll() {
     let mut bench = Bench::polling();
     bench.session.open_poll().unwrap();

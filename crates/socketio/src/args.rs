@@ -11,7 +11,7 @@
 //! | [`Args`] | all arguments as they are, to be passed on or parsed later |
 //! | `String`, a number, a struct, a map, [`Binary`](crate::Binary) | the first argument |
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use serde::{
@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod deserializer;
+pub(crate) mod surrogates;
 
 use self::deserializer::ArgsDeserializer;
 
@@ -55,22 +56,33 @@ impl<'a> ArgsRef<'a> {
     }
 
     /// Parses the arguments. Only the elements that `T` wants are looked at closely.
+    ///
+    /// Half a surrogate pair, which only JavaScript takes for text, becomes the replacement character.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
-        let parsed = binary::provide(self.attachments, || {
-            let mut json = serde_json::Deserializer::from_str(self.json);
-            let args = ArgsDeserializer::new(self.json, &mut json, self.has_name);
+        let error = match self.parse_from(self.json) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        // Some errors of serde_json's syntax category are only about one value, such as a number too large for its
+        // type, so that the text itself must tell who is at fault.
+        if !is_json(self.json) {
+            return Err(ArgsError::Malformed);
+        }
+        let parsed = match surrogates::mend(self.json) {
+            Cow::Owned(mended) => self.parse_from(&mended),
+            Cow::Borrowed(_) => Err(error),
+        };
+        parsed.map_err(|error| ArgsError::Mismatch(error.to_string()))
+    }
+
+    /// Parses the arguments from a text that is theirs but for what had to be mended.
+    fn parse_from<T: DeserializeOwned>(&self, text: &str) -> Result<T, serde_json::Error> {
+        binary::provide(self.attachments, || {
+            let mut json = serde_json::Deserializer::from_str(text);
+            let args = ArgsDeserializer::new(text, &mut json, self.has_name);
             let value = T::deserialize(args)?;
             json.end()?;
             Ok(value)
-        });
-        // Some errors of serde_json's syntax category are only about one value, such as a number too large for its
-        // type, so that the text itself must tell who is at fault.
-        parsed.map_err(|error: serde_json::Error| {
-            if is_json(self.json) {
-                ArgsError::Mismatch(error.to_string())
-            } else {
-                ArgsError::Malformed
-            }
         })
     }
 

@@ -2,7 +2,7 @@
 
 mod serial;
 
-use std::{fmt, net::SocketAddr, str, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, fmt, net::SocketAddr, str, sync::Arc, time::SystemTime};
 
 use engineio::server::{RemoteAddr, Secure};
 use http::{HeaderName, header, request::Parts};
@@ -12,7 +12,7 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-use crate::error::ArgsError;
+use crate::{args::surrogates, error::ArgsError};
 
 /// What is known of how a client connected. Cheap to clone.
 ///
@@ -182,7 +182,11 @@ fn hex_pair(bytes: &[u8]) -> Option<u8> {
 
 /// Parses the auth payload, a JSON object, into the type that a middleware wants.
 pub(crate) fn parse_auth<T: DeserializeOwned>(auth: Option<&str>) -> Result<T, ArgsError> {
-    T::deserialize(Auth(auth)).map_err(|error| ArgsError::Mismatch(error.to_string()))
+    let parsed = T::deserialize(Auth(auth)).or_else(|error| match auth.map(surrogates::mend) {
+        Some(Cow::Owned(mended)) => T::deserialize(Auth(Some(&mended))),
+        _ => Err(error),
+    });
+    parsed.map_err(|error| ArgsError::Mismatch(error.to_string()))
 }
 
 /// `()` takes any payload, `Option` tells whether there is one, all other types get `{}` if there is none.
@@ -315,6 +319,11 @@ mod tests {
         assert_eq!(
             parse_auth::<Value>(sent),
             Ok(json!({"token": "t", "more": 1}))
+        );
+        let cut = r#"{"token":"t","name":"\ud83d"}"#;
+        assert_eq!(
+            parse_auth::<Value>(Some(cut)),
+            Ok(json!({"token": "t", "name": "\u{fffd}"}))
         );
         assert_eq!(parse_auth::<Option<Login>>(None), Ok(None));
         assert_eq!(parse_auth::<()>(None), Ok(()));

@@ -89,6 +89,10 @@
 //! skipped. Only `volatile` events may be dropped. A producer that prefers to wait for slow clients encodes its events by
 //! [`Namespace::encode`], and uses [`Socket::try_emit`] and [`Socket::ready`].
 //!
+//! # Emit cheat sheet
+//!
+#![cfg_attr(feature = "server", doc = include_str!("guide/emit.md"))]
+//!
 //! # Middleware, auth, and data on the socket
 //!
 //! ```

@@ -1,6 +1,8 @@
 //! Socket.IO 5 for Rust: events, acknowledgements, namespaces and rooms over WebSocket and HTTP long-polling.
 //!
-//! It speaks with the official JavaScript client and any other client of protocol 5, and is built on `engineio`.
+//! It speaks with the official JavaScript client and any other client of protocol 5, and is built on `engineio`. Who knows
+//! Socket.IO from elsewhere finds what it is called here in [From Node](guide::from_node) and
+//! [From socketioxide](guide::from_socketioxide).
 //!
 //! # A server
 //!
@@ -268,6 +270,8 @@ pub mod recovery;
 
 pub mod error;
 
+#[cfg(feature = "server")]
+pub mod guide;
 #[cfg(feature = "server")]
 pub mod server;
 

@@ -2,6 +2,8 @@
 
 use std::{future::Future, io, net::SocketAddr};
 
+use ::axum::{Router, routing::get};
+use socketio::{Args, Event, Server, Socket};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -106,5 +108,24 @@ async fn in_an_axum_router_that_shares_its_state() {
         request(address, "GET /", "").await,
         (200, "2 echoes so far".to_owned())
     );
+    assert_eq!(request(address, "GET /nowhere", "").await.0, 404);
+}
+
+#[tokio::test]
+async fn as_a_layer_of_an_axum_router() {
+    let address = run(|listener| async {
+        let io = Server::new();
+        io.on_connect(async |socket: Socket| socket.emit("welcome", ("from a layer",)))
+            .on("echo", async |ev: Event, args: Args| ev.ack(args));
+        let router = Router::new().route("/", get(async || "a page"));
+        ::axum::serve(listener, router.layer(io.layer())).await
+    })
+    .await;
+    assert_eq!(
+        request(address, "GET /", "").await,
+        (200, "a page".to_owned())
+    );
+    speaks_socket_io(address, "from a layer").await;
+    speaks_long_polling(address, "from a layer").await;
     assert_eq!(request(address, "GET /nowhere", "").await.0, 404);
 }

@@ -5,6 +5,9 @@ import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { differ, isRed } from "./differential/differ.mjs";
+import { freshSeed } from "./differential/random.mjs";
+import { tell } from "./differential/tell.mjs";
 import { catalogue, judge, mistakes, splitName } from "./lib/catalogue.mjs";
 import { groups } from "./lib/groups.mjs";
 
@@ -13,7 +16,14 @@ const artefacts = fileURLToPath(new URL("../artefacts/", import.meta.url));
 
 // What is run: the columns of the table. The chat and the examples are ours alone.
 const columns = ["reference", "ours"];
+<<<<<<< HEAD
 const folders = { reference: ["tests"], ours: ["tests", "chat", "examples"] };
+=======
+// Of each of two differential runs, of which the other has a seed of its own each time.
+const CASES = 1200;
+const FIXED_SEED = 1;
+const folders = { reference: ["tests"], ours: ["tests", "chat"] };
+>>>>>>> ff2de52 (conformance: compare with the reference on generated packets)
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
   if (!columns.includes(name)) throw new Error(`"${name}" is neither of ${columns.join(", ")}`);
@@ -25,12 +35,21 @@ for (const target of chosen.length > 0 ? chosen : columns) {
   results.set(target, await run(target));
 }
 const verdicts = judge(results);
+const differences = chosen.length > 0 ? [] : [await compareAll(FIXED_SEED), await compareAll(freshSeed())];
 
 printFailures();
 printTable();
 await writeFullTable();
 printCoverage();
 printCounts();
+
+/** Sends generated packets to both; see `differential/run.mjs` for many more of them. */
+async function compareAll(seed) {
+  console.log(`comparing both on generated packets, seed ${seed} …`);
+  const result = await differ({ seed, count: CASES });
+  console.log(tell(result));
+  return result;
+}
 
 /** The results of all files: those that measure time one after the other, then the rest side by side. */
 async function run(target) {
@@ -86,6 +105,10 @@ function printTable() {
   }
   const ids = catalogue.flatMap(({ lines }) => lines);
   rows.push(["all", covered(ids), ...[...results.values()].map(score)]);
+  for (const result of differences) {
+    const left = result.failures.reduce((sum, { numbers }) => sum + numbers.length, 0);
+    rows.push([`generated packets, seed ${result.seed}`, "", `${result.cases} cases`, `${left} differ${isRed(result) ? "  <--" : ""}`]);
+  }
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   console.log();
   for (const row of rows) console.log(row.map((cell, i) => cell.padEnd(widths[i])).join("   ").trimEnd());
@@ -154,7 +177,8 @@ function printCoverage() {
 
 function printCounts() {
   const all = [...results.values()].flat();
-  const failed = all.filter((test) => !test.ok).length;
-  console.log(`\n# pass ${all.filter((test) => test.ok && !test.skipped).length}\n# fail ${failed}`);
+  const failed = all.filter((test) => !test.ok).length + differences.filter(isRed).length;
+  const passed = all.filter((test) => test.ok && !test.skipped).length + differences.filter((result) => !isRed(result)).length;
+  console.log(`\n# pass ${passed}\n# fail ${failed}`);
   process.exitCode = failed > 0 || all.length === 0 ? 1 : 0;
 }

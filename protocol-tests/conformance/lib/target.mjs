@@ -30,7 +30,7 @@ const servers = new Map();
 /** The server with these options: `{ port, url, pid }`. */
 export function server(options = {}) {
   const key = JSON.stringify(options);
-  if (!servers.has(key)) servers.set(key, start(key));
+  if (!servers.has(key)) servers.set(key, launch(target, key));
   return servers.get(key).ready;
 }
 
@@ -57,8 +57,9 @@ export function serversAreWell() {
   }
 }
 
-function start(argument) {
-  const [program, ...args] = programs[target];
+/** A process of that target, with its options as JSON: what it says, and `ready` as soon as it listens. */
+export function launch(name, argument) {
+  const [program, ...args] = programs[name];
   const child = spawn(program, [...args, argument], { stdio: ["pipe", "pipe", "pipe"] });
   const log = { text: "" };
   const lines = new Inbox();

@@ -1,0 +1,72 @@
+// Packets of Engine.IO that are taken differently on purpose.
+
+import { bytesOf } from "../text.mjs";
+import { header } from "./handshake.mjs";
+
+export const engineRules = [
+  {
+    name: "broken UTF-8 in a body",
+    row: "A body of long-polling that is not UTF-8",
+    then: "end",
+    explains: ({ testCase, step }) => testCase.carrier !== "websocket" && bodies(testCase, step).some((body) => !isUtf8(body)),
+  },
+  {
+    name: "broken base64",
+    row: "A binary packet that is not base64",
+    then: "end",
+    explains: ({ testCase, step }) => [...bodies(testCase, step).flatMap((body) => body.split("\x1e")), ...frames(testCase, step)].some(isBrokenBase64),
+  },
+  {
+    name: "compressed body",
+    row: "A body with a `Content-Encoding`",
+    then: "end",
+    explains: ({ sent, ours }) => header(sent, "content-encoding").some((coding) => coding !== "identity") && ours === '415 ""',
+  },
+  {
+    name: "close packet on a WebSocket",
+    row: "A close packet on a WebSocket",
+    then: "end",
+    explains: ({ testCase, step, ours }) => /^(close frame 1005|messages received)/.test(ours) && frames(testCase, step).some((text) => text.startsWith("1")),
+  },
+  {
+    name: "upgrade without a probe",
+    row: "An upgrade packet without a probe before it",
+    then: "end",
+    explains: ({ testCase, step }) => testCase.kind === "probe" && upgradesUnprobed(frames(testCase, step)),
+  },
+  {
+    name: "close code that may not be sent",
+    row: "A close frame with a code that may not be sent",
+    then: { reference: 1, ours: 1 },
+    explains: ({ testCase, reference, ours }) =>
+      reference === "ended by: transport error" && ours === "ended by: transport close" && testCase.frames?.some(({ close }) => close !== undefined),
+  },
+];
+
+/** The bodies that were posted up to a step. */
+function bodies(testCase, step) {
+  if (testCase.steps !== undefined) return testCase.steps.slice(0, step).map((messages) => messages.filter((one) => typeof one === "string").join("\x1e"));
+  return (testCase.posts ?? []).slice(0, step).map(({ body }) => body);
+}
+
+/** The text frames that were sent up to a step. */
+function frames(testCase, step) {
+  return (testCase.frames ?? []).slice(0, step).map(({ text, pieces }) => text ?? pieces?.join("") ?? "");
+}
+
+function upgradesUnprobed(texts) {
+  const upgrade = texts.findIndex((text) => text.startsWith("5"));
+  return upgrade >= 0 && !texts.slice(0, upgrade).includes("2probe");
+}
+
+function isUtf8(text) {
+  const bytes = bytesOf(text);
+  return bytes.equals(Buffer.from(bytes.toString()));
+}
+
+/** Padding may be missing, but nothing may follow it. */
+function isBrokenBase64(packet) {
+  if (!packet.startsWith("b")) return false;
+  const digits = packet.slice(1).replace(/=*$/, "");
+  return /[^A-Za-z0-9+/_-]/.test(digits) || digits.length % 4 === 1;
+}

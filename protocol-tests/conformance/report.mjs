@@ -16,14 +16,10 @@ const artefacts = fileURLToPath(new URL("../artefacts/", import.meta.url));
 
 // What is run: the columns of the table. The chat and the examples are ours alone.
 const columns = ["reference", "ours"];
-<<<<<<< HEAD
 const folders = { reference: ["tests"], ours: ["tests", "chat", "examples"] };
-=======
 // Of each of two differential runs, of which the other has a seed of its own each time.
 const CASES = 1200;
 const FIXED_SEED = 1;
-const folders = { reference: ["tests"], ours: ["tests", "chat"] };
->>>>>>> ff2de52 (conformance: compare with the reference on generated packets)
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
   if (!columns.includes(name)) throw new Error(`"${name}" is neither of ${columns.join(", ")}`);

@@ -82,7 +82,7 @@ impl HandshakeError {
 }
 
 /// What the query string of a request says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     /// `transport`.
     pub transport: Transport,
@@ -171,13 +171,13 @@ mod tests {
         };
         assert_eq!(
             parse("EIO=4&transport=websocket&sid=abcdefghijklmnopqrst"),
-            Ok(expected)
+            Ok(expected.clone())
         );
         assert_eq!(
             parse(
                 "t=x&sid=abcdefghijklmnopqrst&transport=polling&EIO=3&transport=websocket&EIO=4&constructor"
             ),
-            Ok(expected)
+            Ok(expected.clone())
         );
         assert_eq!(
             parse("E%49O=%34&transport=w%65bsocket&sid=%61bcdefghijklmnopqrst"),

@@ -6,9 +6,10 @@ use http::{HeaderMap, Request, Response, StatusCode, request::Parts};
 
 use super::{
     files::StaticFiles,
-    refusal::{ConnectionError, Refusal},
+    refusal::{BadRequest, ConnectionError, Refusal},
     service::Body,
 };
+use crate::sid::Sid;
 
 /// What the application has to say about requests: functions that are called for them, and files. None by default.
 ///
@@ -26,6 +27,7 @@ use super::{
 #[derive(Clone, Default)]
 pub struct Hooks {
     allow_request: Option<Arc<AllowRequest>>,
+    generate_id: Option<Arc<GenerateId>>,
     initial_headers: Option<Arc<AddHeaders>>,
     headers: Option<Arc<AddHeaders>>,
     connection_error: Option<Arc<Report>>,
@@ -33,9 +35,11 @@ pub struct Hooks {
 }
 
 type AllowRequest = dyn Fn(Parts) -> Allowed + Send + Sync;
+type GenerateId = dyn Fn(Parts) -> Generated + Send + Sync;
 type AddHeaders = dyn Fn(&mut HeaderMap, &Parts) + Send + Sync;
 type Report = dyn Fn(&ConnectionError<'_>) + Send + Sync;
 type Allowed = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+type Generated = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
 impl Hooks {
     /// Asks before each handshake whether the client is welcome, and refuses it with code 4 and the message of the
@@ -49,6 +53,32 @@ impl Hooks {
         A: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.allow_request = Some(Arc::new(move |request| Box::pin(hook(request))));
+        self
+    }
+
+    /// Makes the ids of sessions, in place of 20 random characters: of 1 to 128 letters, digits and `-._~`. Ids are secrets,
+    /// since whoever knows one can speak for its client; and they must differ, also from those of the other servers that
+    /// a load balancer knows.
+    ///
+    /// A handshake is refused with code 3, and [`connection_error`](Self::connection_error) told
+    /// [`BadRequest::IdGenerationError`](super::BadRequest::IdGenerationError), if this ends in an error, which is logged,
+    /// if what it makes is no such id, or if a session has it already. As to time see
+    /// [`allow_request`](Self::allow_request), which comes first.
+    ///
+    /// ```
+    /// use engineio::server::Hooks;
+    /// # fn uuid() -> String { "9c5b94b1-35ad-49bb-b118-8e8fc24abf80".to_owned() }
+    ///
+    /// let hooks = Hooks::default().generate_id(async |_request| Ok(uuid()));
+    /// # drop(hooks);
+    /// ```
+    #[must_use]
+    pub fn generate_id<F, A>(mut self, hook: F) -> Self
+    where
+        F: Fn(Parts) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<String, String>> + Send + 'static,
+    {
+        self.generate_id = Some(Arc::new(move |request| Box::pin(hook(request))));
         self
     }
 
@@ -143,10 +173,35 @@ impl Hooks {
     }
 }
 
+/// What concerns the ids of sessions.
+impl Hooks {
+    /// The id that the application makes for a request, if it makes them.
+    pub(super) async fn generate_sid<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<(Request<B>, Option<Sid>), Refusal> {
+        let Some(hook) = &self.generate_id else {
+            return Ok((request, None));
+        };
+        let (parts, body) = request.into_parts();
+        let generated = hook(parts.clone()).await;
+        let sid = generated.and_then(|text| {
+            let invalid = |_| "not 1 to 128 letters, digits and -._~".to_owned();
+            text.parse().map_err(invalid)
+        });
+        let sid = sid.map_err(|error| {
+            tracing::warn!(%error, "no id was generated for a session");
+            Refusal::from(BadRequest::IdGenerationError)
+        })?;
+        Ok((Request::from_parts(parts, body), Some(sid)))
+    }
+}
+
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
             .field("allow_request", &self.allow_request.is_some())
+            .field("generate_id", &self.generate_id.is_some())
             .field("initial_headers", &self.initial_headers.is_some())
             .field("headers", &self.headers.is_some())
             .field("connection_error", &self.connection_error.is_some())

@@ -79,7 +79,7 @@ impl<H: Handler> Link<H> {
 
     /// The session's id. It is secret: who knows it can speak for the client.
     pub fn sid(&self) -> Sid {
-        self.sid
+        self.sid.clone()
     }
 
     /// The version of the protocol that the client speaks.
@@ -348,7 +348,7 @@ impl<H: Handler> Link<H> {
             Event::Upgraded => tracing::debug!(sid = %self.sid, "session upgraded"),
             Event::Closed { reason, dropped } => {
                 tracing::debug!(sid = %self.sid, %reason, dropped, "session closed");
-                self.engine.forget_session(self.sid);
+                self.engine.forget_session(&self.sid);
                 self.call(|| handler.on_close(&me, reason));
                 self.engine.session_ended();
                 self.changed.notify_waiters();

@@ -9,6 +9,7 @@ mod hooks;
 mod layer;
 mod link;
 mod listener;
+mod new_sid;
 mod patient;
 mod polling;
 mod refusal;
@@ -23,7 +24,7 @@ mod unix;
 mod websocket;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -42,11 +43,11 @@ use crate::{
     sid::Sid,
 };
 
-use self::clock::Clock;
 #[cfg(feature = "rustls")]
 pub use self::tls::{ClientCertificates, Tls, TlsError};
 #[cfg(unix)]
 pub use self::unix::UnixSocket;
+use self::{clock::Clock, new_sid::NewSid};
 pub use self::{
     files::StaticFiles,
     hooks::Hooks,
@@ -90,6 +91,9 @@ pub struct Engine<H: Handler> {
     clock: Arc<Clock<H>>,
     /// Read once per HTTP request, written at each open and close; never touched by a WebSocket message.
     sessions: RwLock<HashMap<Sid, Arc<Link<H>>>>,
+    /// The ids of the application's own that are about to get a session. Held for one look-up at a time; the registry's
+    /// lock may be taken under it.
+    reserved: Mutex<HashSet<Sid>>,
     unconnected: AtomicUsize,
     last_key: AtomicU64,
     refusing: AtomicBool,
@@ -116,6 +120,7 @@ impl<H: Handler> Engine<H> {
             handler,
             clock: Arc::new(Clock::default()),
             sessions: RwLock::default(),
+            reserved: Mutex::default(),
             unconnected: AtomicUsize::new(0),
             last_key: AtomicU64::new(0),
             refusing: AtomicBool::new(false),
@@ -252,22 +257,21 @@ impl<H: Handler> Engine<H> {
     /// Makes a session after a valid handshake.
     fn open_session(
         self: &Arc<Self>,
+        new: &NewSid<H>,
         transport: Transport,
         dialect: Dialect,
         request: &http::request::Parts,
     ) -> Result<Arc<Link<H>>, HandshakeError> {
         self.check_capacity()?;
-        let mut random = [0; 15];
-        getrandom::fill(&mut random).map_err(|_| HandshakeError::BadRequest)?;
-        let sid = Sid::from_random(random);
-        let session = Session::new(now(), sid, transport, dialect, self.config.clone());
+        let sid = new.sid();
+        let session = Session::new(now(), sid.clone(), transport, dialect, self.config.clone());
         let key = self.last_key.fetch_add(1, Ordering::Relaxed);
-        let data = self.handler.on_open(sid, request);
-        let link = Link::new(self.clone(), sid, key, dialect, data, session);
+        let data = self.handler.on_open(sid.clone(), request);
+        let link = Link::new(self.clone(), sid.clone(), key, dialect, data, session);
         self.sessions
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(sid, link.clone());
+            .insert(sid.clone(), link.clone());
         tracing::debug!(%sid, transport = transport.as_str(), "session open");
         link.ready();
         // `close` may have walked over the sessions before this one was among them.
@@ -278,13 +282,13 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Called once per session, before the application is told.
-    fn forget_session(&self, sid: Sid) {
+    fn forget_session(&self, sid: &Sid) {
         self.ending.fetch_add(1, Ordering::SeqCst);
         let mut sessions = self
             .sessions
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        sessions.remove(&sid);
+        sessions.remove(sid);
         // After a mass disconnect the table's memory is given back.
         if sessions.capacity() > 64 && sessions.len() < sessions.capacity() / 8 {
             sessions.shrink_to_fit();

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Limited};
 use super::{
     Engine, Handler, Link,
     compression::Encoding,
+    new_sid::NewSid,
     service::{Body, plain},
 };
 use crate::{
@@ -36,11 +37,13 @@ const OCTET_STREAM: &str = "application/octet-stream";
 /// The handshake: makes a session and answers with its open packet, and the cookie if there is one.
 pub(super) async fn open<H: Handler, B>(
     engine: &Arc<Engine<H>>,
+    new: NewSid<H>,
     query: &Query,
     request: Request<B>,
 ) -> Result<Response<Body>, HandshakeError> {
     let (parts, _body) = request.into_parts();
-    let link = engine.open_session(Transport::Polling, query.dialect, &parts)?;
+    let link = engine.open_session(&new, Transport::Polling, query.dialect, &parts)?;
+    drop(new);
     let cookie = engine.config.cookie.as_ref();
     let cookie = cookie.map(|cookie| cookie.header(link.sid()));
     let mut response = park(link, query.jsonp, &parts.headers).await;

@@ -29,6 +29,9 @@ pub enum BadRequest {
     TransportMismatch,
     /// The session speaks another version of the protocol.
     ProtocolMismatch,
+    /// [`Hooks::generate_id`](super::Hooks::generate_id) has failed, or made an id that is none or that another session
+    /// has.
+    IdGenerationError,
     /// A handshake that asks for a WebSocket in its query and not in its headers, or the other way round.
     TransportHandshakeError,
 }
@@ -40,6 +43,7 @@ impl BadRequest {
             Self::InvalidOrigin => "INVALID_ORIGIN",
             Self::TransportMismatch => "TRANSPORT_MISMATCH",
             Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
+            Self::IdGenerationError => "ID_GENERATION_ERROR",
             Self::TransportHandshakeError => "TRANSPORT_HANDSHAKE_ERROR",
         }
     }

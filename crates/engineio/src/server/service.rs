@@ -13,7 +13,9 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
 use super::{
-    Engine, Handler, cors, polling,
+    Engine, Handler, cors,
+    new_sid::NewSid,
+    polling,
     refusal::{BadRequest, Refusal},
     websocket,
 };
@@ -227,9 +229,10 @@ where
             if query.dialect.protocol == Protocol::V3 && !engine.config.allow_eio3 {
                 return Err(HandshakeError::UnsupportedProtocolVersion.into());
             }
+            let (request, new) = NewSid::make(&engine, request).await?;
             Ok(match query.transport {
-                Transport::WebSocket => websocket::open(engine, query.dialect, request)?,
-                Transport::Polling => polling::open(&engine, &query, request).await?,
+                Transport::WebSocket => websocket::open(engine, new, query.dialect, request)?,
+                Transport::Polling => polling::open(&engine, new, &query, request).await?,
             })
         }
     }

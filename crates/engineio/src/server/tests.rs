@@ -27,7 +27,10 @@ impl Handler for Quiet {
 
 fn open(engine: &Arc<Engine<Quiet>>, transport: Transport) -> Arc<Link<Quiet>> {
     let (parts, ()) = http::Request::new(()).into_parts();
-    engine.open_session(transport, Dialect::V4, &parts).unwrap()
+    let new = NewSid::random().unwrap();
+    engine
+        .open_session(&new, transport, Dialect::V4, &parts)
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,9 @@ use self::{
     task::{Counted, Task},
 };
 use super::{
-    Engine, Handler, Link, now,
+    Engine, Handler, Link,
+    new_sid::NewSid,
+    now,
     service::{Body, plain},
 };
 use crate::{
@@ -46,6 +48,7 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
 /// A handshake by WebSocket: the session is made when the connection has changed over.
 pub(super) fn open<H: Handler, B>(
     engine: Arc<Engine<H>>,
+    new: NewSid<H>,
     dialect: Dialect,
     request: Request<B>,
 ) -> Result<Response<Body>, HandshakeError> {
@@ -59,7 +62,8 @@ pub(super) fn open<H: Handler, B>(
         let Ok(upgraded) = on_upgrade.await else {
             return;
         };
-        if let Ok(link) = engine.open_session(Transport::WebSocket, dialect, &parts) {
+        if let Ok(link) = engine.open_session(&new, Transport::WebSocket, dialect, &parts) {
+            drop(new);
             let id = link.drive(|session| session.websocket_id());
             carry(link, id, dialect, upgraded, counted).await;
         }

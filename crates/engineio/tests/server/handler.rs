@@ -107,8 +107,11 @@ async fn the_events_of_a_session_are_serial_whoever_causes_them() {
         }
         let sid = link.sid();
         let last = told.pop();
-        assert_eq!(last, Some(Told::Close(sid, CloseReason::ForcedClose)));
-        let expected = (0..told.len()).map(|number| Told::Text(sid, number.to_string()));
+        assert_eq!(
+            last,
+            Some(Told::Close(sid.clone(), CloseReason::ForcedClose))
+        );
+        let expected = (0..told.len()).map(|number| Told::Text(sid.clone(), number.to_string()));
         assert!(told.iter().cloned().eq(expected), "{told:?}");
         assert_eq!(server.told_so_far(), []);
     }

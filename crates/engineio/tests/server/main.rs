@@ -14,6 +14,7 @@ mod handler;
 mod handshake;
 mod heartbeat;
 mod hooks;
+mod ids;
 mod jsonp;
 mod limits;
 mod mounting;

@@ -6,22 +6,27 @@ use engineio::Sid;
 
 /// The secret name of a session. Whoever knows it is taken for its client, once the middlewares have agreed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pid(Sid);
+pub struct Pid([u8; PID_LENGTH]);
+
+const PID_LENGTH: usize = 20;
 
 impl Pid {
     /// Makes a name from random bytes. They must come from the operating system's generator.
     pub fn from_random(random: [u8; 15]) -> Self {
-        Self(Sid::from_random(random))
+        let text = Sid::from_random(random);
+        let text = text.as_str().as_bytes();
+        Self(text.try_into().expect("a random id has 20 characters"))
     }
 
     /// The name as the client knows it: 20 characters that neither JSON nor SQL escape.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        str::from_utf8(&self.0).expect("only made of ascii characters")
     }
 
     /// Reads a name; anything that is none names nobody.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
+        let _is_made_of_the_right_characters: Sid = text.parse().ok()?;
+        text.as_bytes().try_into().ok().map(Self)
     }
 }
 

@@ -15,6 +15,10 @@ const options = {
   ...(maxPayload === undefined ? {} : { maxHttpBufferSize: maxPayload }),
   ...(cleanup === undefined ? {} : { cleanupEmptyChildNamespaces: cleanup }),
 };
+if (options.cors?.originSuffix) {
+  const { originSuffix, ...cors } = options.cors;
+  options.cors = { ...cors, origin: (origin, decide) => decide(null, origin?.endsWith(originSuffix)) };
+}
 if (refuse !== undefined) options.allowRequest = (_request, decide) => decide(refuse, false);
 if (ask) {
   options.allowRequest = (request, decide) => {
@@ -83,6 +87,8 @@ function engineFixture(engine) {
       case "burst":
         for (let i = 0; i < count; i += 1) session.send(String(i));
         return;
+      case "plain":
+        return session.send("a".repeat(count), { compress: false });
       case "drip": {
         let i = 0;
         const timer = setInterval(() => {
@@ -209,6 +215,7 @@ function socketFixture(io) {
     socket.on("burst", (n) => {
       for (let i = 0; i < n; i += 1) socket.emit("tick", i);
     });
+    socket.on("large", (length, compress) => socket.compress(compress).emit("large", "a".repeat(length)));
     socket.on("volatile burst", (n) => {
       for (let i = 0; i < n; i += 1) socket.volatile.emit("tick", i);
       socket.emit("burst over");

@@ -228,7 +228,7 @@ group("Handshake and verification", () => {
     assert.match(response.headers["sec-websocket-version"], /\b13\b/);
   });
 
-  test("a WebSocket is accepted with the key's answer and without extensions or a subprotocol", async () => {
+  test("a WebSocket is accepted with the key's answer and without extensions or a subprotocol [msg.no-extension]", async () => {
     const { wire, response } = await RawWebSocket.open(await server(), `${ENGINE}?EIO=4&transport=websocket`);
     assert.equal(response.line, "HTTP/1.1 101 Switching Protocols");
     assert.equal(response.headers["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");

@@ -84,6 +84,18 @@ group("CORS and response headers", () => {
     });
   });
 
+  test("a predicate says which origins are granted what is configured [cors.predicate cors.foreign]", async () => {
+    const target = await server({ cors: { ...named.cors, origin: undefined, originSuffix: "b.test" } });
+    const headers = { origin: "http://b.test" };
+    assert.deepEqual(cors(await ask(target, "GET", POLLING, { headers })), granted);
+    assert.deepEqual(cors(await ask(target, "OPTIONS", POLLING, { headers })), { ...granted, ...preflight });
+    headers.origin = "http://evil.test";
+    assert.deepEqual(cors(await ask(target, "GET", POLLING, { headers })), differs({ reference: {}, ours: notGranted }));
+    const asked = await ask(target, "OPTIONS", POLLING, { headers });
+    assert.equal(asked.status, differs({ reference: 400, ours: 204 }));
+    assert.deepEqual(cors(asked), differs({ reference: {}, ours: { ...notGranted, ...preflight } }));
+  });
+
   test("a foreign page may not open a WebSocket, nor use a session there is [cors.foreign]", async () => {
     const target = await server(named);
     const headers = { origin: "http://evil.test" };

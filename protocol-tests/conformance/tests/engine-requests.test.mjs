@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { gunzipSync, inflateSync } from "node:zlib";
 import { Socket } from "engine.io-client";
 import { group, timed } from "../lib/groups.mjs";
+import { PacketClient } from "../lib/packets.mjs";
 import { carriers, ENGINE, observe, PollingSession, WebSocketSession } from "../lib/sessions.mjs";
 import { differs, ownServer, server } from "../lib/target.mjs";
 import { event, Inbox } from "../lib/wait.mjs";
@@ -257,6 +258,28 @@ group("Compression", () => {
     const low = await server({ httpCompression: { threshold: 10 } });
     assert.equal((await answered(low, "gzip", "a".repeat(8))).encoding, undefined);
     assert.equal((await answered(low, "gzip", "a".repeat(9))).encoding, "gzip");
+  });
+
+  test("a message may say that it is not to be compressed [gzip.message]", async () => {
+    const session = await PollingSession.open(await server());
+    const encoding = async (...commands) => {
+      await session.send(...commands);
+      return (await session.poll({ headers: { "accept-encoding": "gzip" } })).headers["content-encoding"];
+    };
+    assert.equal(await encoding("4!plain 2000"), undefined);
+    assert.equal(await encoding("4!plain 2000", "4!plain 2000"), undefined);
+    assert.equal(await encoding("4!plain 2000", "4another"), "gzip");
+    assert.equal(await encoding(`4${message}`), "gzip");
+  });
+
+  test("a packet of Socket.IO is compressed unless it says otherwise [gzip.packet]", async () => {
+    const client = await PacketClient.join(PollingSession, await server());
+    const encoding = async (compress) => {
+      await client.send(`2["large",2000,${compress}]`);
+      return (await client.session.poll({ headers: { "accept-encoding": "gzip" } })).headers["content-encoding"];
+    };
+    assert.equal(await encoding(true), "gzip");
+    assert.equal(await encoding(false), undefined);
   });
 
   test("switched off nothing is compressed [gzip.off]", async () => {

@@ -252,7 +252,7 @@ group("Upgrade", () => {
     await nothingIsLost(session);
   });
 
-  timed("upgradeTimeout does not touch a session whose upgrade is complete", async () => {
+  timed("upgradeTimeout does not touch a session whose upgrade is complete [close.upgrade-timer]", async () => {
     const session = await PollingSession.open(await server({ upgradeTimeout: 300 }));
     const socket = await upgrade(session);
     await pause(400);

@@ -249,7 +249,7 @@ for (const Carrier of carriers) {
       await closes(t, Carrier, ["0"], { reason: FORCED });
     });
 
-    test(`${over}: a CONNECT_ERROR from the client closes the session`, async (t) => {
+    test(`${over}: a CONNECT_ERROR from the client closes the session [ev.error-event]`, async (t) => {
       await closes(t, Carrier, ['4{"message":"no"}'], { reason: FORCED });
     });
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use engineio::{
-    CloseReason, Frame, Message, Sid,
+    CloseReason, Frame, Message, SendOptions, Sid,
     server::{ConnectionError, Engine, Handler, Link},
 };
 use serde_json::{Value, json};
@@ -117,6 +117,13 @@ impl Fixture {
         match name {
             "close" => link.close(CloseReason::ForcedClose),
             "burst" => (0..count).for_each(|i| say(link, &i.to_string())),
+            "plain" => {
+                let options = SendOptions {
+                    compress: false,
+                    ..SendOptions::default()
+                };
+                let _closed = link.push_with(&[Frame::message(&"a".repeat(count))], options);
+            }
             "drip" => {
                 // Owned by nobody: it ends by itself, at the latest when the session does.
                 tokio::spawn(drip(link.clone(), count));

@@ -83,6 +83,8 @@ enum CompressionOption {
 struct CorsOption {
     /// Without it, any.
     origin: Option<Vec<String>>,
+    /// A predicate instead: how origins end that are allowed.
+    origin_suffix: Option<String>,
     #[serde(default)]
     credentials: bool,
     methods: Option<Vec<String>>,
@@ -105,7 +107,10 @@ impl CorsOption {
     fn cors(&self) -> Cors {
         let default = CorsOptions::default();
         Cors::new(CorsOptions {
-            origin: self.origin.clone().map_or(default.origin, Origins::List),
+            origin: match self.origin_suffix.clone() {
+                Some(suffix) => Origins::matching(move |origin| origin.ends_with(&suffix)),
+                None => self.origin.clone().map_or(default.origin, Origins::List),
+            },
             credentials: self.credentials,
             methods: self.methods.clone().unwrap_or(default.methods),
             allowed_headers: self.allowed_headers.clone(),

@@ -222,6 +222,13 @@ fn messages(namespace: &Namespace) {
         .on("burst", async |event: Event, (count,): (u64,)| {
             (0..count).try_for_each(|i| event.socket.emit("tick", i))
         })
+        .on(
+            "large",
+            async |event: Event, (length, compress): (usize, bool)| {
+                let socket = event.socket.compress(compress);
+                socket.emit("large", "a".repeat(length))
+            },
+        )
         .on("volatile burst", async |event: Event, (count,): (u64,)| {
             (0..count).try_for_each(|i| event.socket.volatile().emit("tick", i))?;
             event.socket.emit("burst over", ())

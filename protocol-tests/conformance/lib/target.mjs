@@ -39,7 +39,7 @@ export function server(options = {}) {
  * besides its port. `await kill()` returns when it is gone.
  */
 export async function ownServer(t, options = {}) {
-  const { child, ready, lines } = start(JSON.stringify(options));
+  const { child, ready, lines } = launch(target, JSON.stringify(options));
   const gone = new Promise((resolve) => child.once("exit", resolve));
   const kill = () => {
     child.kill("SIGKILL");

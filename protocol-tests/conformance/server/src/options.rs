@@ -29,6 +29,8 @@ pub struct Options {
     max_payload: Option<usize>,
     transports: Option<Vec<String>>,
     allow_upgrades: Option<bool>,
+    #[serde(rename = "allowEIO3", default)]
+    allow_eio3: bool,
     cors: Option<CorsOption>,
     cookie: Option<CookieOption>,
     refuse: Option<String>,
@@ -154,6 +156,7 @@ impl Options {
             polling: offers("polling"),
             websocket: offers("websocket"),
             allow_upgrades: self.allow_upgrades.unwrap_or(default.allow_upgrades),
+            allow_eio3: self.allow_eio3,
             ping_interval: self
                 .ping_interval
                 .map_or(default.ping_interval, Duration::from_millis),

@@ -99,7 +99,7 @@ fn guard(namespace: &Namespace) {
             socket.set(Notes(notes));
             if auth["token"] == "secret" {
                 Ok(())
-            } else if auth["plain"] == true {
+            } else if !auth["plain"].is_null() {
                 Err(ConnectError::new("go away"))
             } else {
                 Err(ConnectError::new("not authorized").with_data(json!({ "reason": "bad token" })))

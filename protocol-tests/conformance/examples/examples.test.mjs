@@ -6,7 +6,7 @@ import { Socket as Engine } from "engine.io-client";
 import { call, client, collect, connected, upgraded } from "../lib/client.mjs";
 import { example } from "../lib/examples.mjs";
 import { group } from "../lib/groups.mjs";
-import { event, within } from "../lib/wait.mjs";
+import { event, pause, within } from "../lib/wait.mjs";
 
 group("Examples", () => {
   test("echo: an event comes back, or is the answer", async (t) => {
@@ -119,6 +119,25 @@ group("Examples", () => {
       assert.equal(await page.text(), name === "axum" ? "1 echoes so far" : "hello from hyper");
     });
   }
+
+  test("metrics: who is there and what went wrong is counted", async (t) => {
+    const server = await example(t, "metrics");
+    const metrics = async () => (await fetch(`${server.url}/metrics`)).text();
+    const socket = await connected(t, server);
+    assert.deepEqual(await call(socket, "echo", 1), [1]);
+    const text = await metrics();
+    for (const line of ["socketio_clients 1", "socketio_sockets 1", "socketio_protocol_errors_total 0"]) {
+      assert.ok(text.split("\n").includes(line), `${line} in\n${text}`);
+    }
+    await upgraded(socket);
+    const gone = event(socket, "disconnect");
+    socket.io.engine.send("7");
+    await gone;
+    const counted = async () => {
+      while (!/^socketio_clients 0$[^]*^socketio_protocol_errors_total 1$/m.test(await metrics())) await pause(10);
+    };
+    await within(counted(), "the end of the session to be counted");
+  });
 
   test("tls: the client speaks by HTTPS", async (t) => {
     const server = await example(t, "tls", { scheme: "https" });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Retention;
+
 /// Every bound inside a log. The defaults suit a chat.
 ///
 /// ```
@@ -35,6 +37,8 @@ pub struct Config {
     pub max_name_bytes: usize,
     /// The longest content, in bytes.
     pub max_content_bytes: usize,
+    /// How much of each stream is kept; everything by default.
+    pub retention: Retention,
 }
 
 impl Default for Config {
@@ -52,6 +56,7 @@ impl Default for Config {
             max_streams: 1_024,
             max_name_bytes: 255,
             max_content_bytes: 64 << 10,
+            retention: Retention::default(),
         }
     }
 }

@@ -74,6 +74,12 @@ impl<S: Store, F: Frame> Driver<S, F> {
         any
     }
 
+    /// Forgets a piece of what the retention does not keep; says whether there may be more.
+    /// `now` is in milliseconds since 1970.
+    pub fn forget(&mut self, now: i64) -> bool {
+        self.writer.forget(now)
+    }
+
     /// How many replays there are.
     #[must_use]
     pub fn replays(&self) -> usize {

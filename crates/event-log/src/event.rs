@@ -41,7 +41,7 @@ pub struct Append {
     pub key: String,
     /// What is said; the log does not look inside.
     pub content: Bytes,
-    /// When it was said, in milliseconds since 1970; stored, and used for no decision.
+    /// When it was said, in milliseconds since 1970; stored, and used for nothing but [`Retention::age`](crate::Retention::age).
     pub at: i64,
 }
 

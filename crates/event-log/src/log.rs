@@ -271,7 +271,9 @@ fn prepare<S: Store, F: Frame>(
     encode: impl Fn(&Event) -> F + Send + Sync + 'static,
 ) -> Result<Writer<S, F>, StoreError> {
     let shared = Shared::load(store.epoch(), store.reader(), config, encode)?;
-    Ok(Writer::new(store, Arc::new(shared)))
+    let mut writer = Writer::new(store, Arc::new(shared));
+    writer.weigh_all()?;
+    Ok(writer)
 }
 
 impl<F> Clone for Log<F> {

@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -28,6 +28,9 @@ pub(crate) type Closing = watch::Sender<Option<Result<(), StoreError>>>;
 
 /// How often a writer in doubt, with nothing to write, looks whether it can settle.
 const SETTLE_EVERY: Duration = Duration::from_millis(100);
+
+/// How often a writer whose log has a retention looks for what to forget.
+const FORGET_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts the writer and the publisher.
 pub(crate) fn start<S: Store, F: Frame>(
@@ -57,8 +60,11 @@ pub(crate) fn start<S: Store, F: Frame>(
 fn write<S: Store, F: Frame>(mut writer: Writer<S, F>) -> Result<(), StoreError> {
     let shared = Arc::clone(writer.shared());
     let mut gather = Gather::new(shared.config.batch_rows, shared.config.batch_delay);
+    let mut forget_at = (!shared.config.retention.keeps_everything()).then(Instant::now);
     loop {
-        let patience = writer.is_in_doubt().then_some(SETTLE_EVERY);
+        let settle = writer.is_in_doubt().then_some(SETTLE_EVERY);
+        let forget = forget_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let patience = settle.into_iter().chain(forget).min();
         match shared.inbox.take(&gather, patience, Instant::now) {
             Taken::Batch(jobs) => {
                 let (begun, rows) = (Instant::now(), jobs.len());
@@ -70,7 +76,29 @@ fn write<S: Store, F: Frame>(mut writer: Writer<S, F>) -> Result<(), StoreError>
             Taken::Idle => writer.settle(),
             Taken::Closed => return writer.close(),
         }
+        if forget_at.is_some_and(|at| at <= Instant::now()) {
+            // What is left is forgotten piece by piece, between batches.
+            let is_more = writer.forget(unix_milliseconds());
+            let pause = if is_more {
+                Duration::ZERO
+            } else {
+                FORGET_EVERY
+            };
+            forget_at = Some(Instant::now() + pause);
+        }
     }
+}
+
+/// As events are dated. Asked for their retention alone.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the age of events is theirs by the wall clock"
+)]
+fn unix_milliseconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
 }
 
 /// The publisher's task.

@@ -18,6 +18,8 @@ pub struct Stats {
     pub busy: u64,
     /// Appends answered `Unavailable`.
     pub unavailable: u64,
+    /// Events forgotten because [`Config::retention`](crate::Config::retention) has it so.
+    pub forgotten: u64,
     /// Appends waiting to be stored.
     pub queued: usize,
     /// Subscriptions, live or catching up.
@@ -35,6 +37,7 @@ pub(crate) struct Counters {
     pub conflicts: AtomicU64,
     pub busy: AtomicU64,
     pub unavailable: AtomicU64,
+    pub forgotten: AtomicU64,
     pub subscriptions: Arc<AtomicUsize>,
 }
 
@@ -48,6 +51,7 @@ impl Counters {
             conflicts: read(&self.conflicts),
             busy: read(&self.busy),
             unavailable: read(&self.unavailable),
+            forgotten: read(&self.forgotten),
             queued,
             subscriptions: self.subscriptions.load(Ordering::Relaxed),
             catching_up: catching_up.load(Ordering::Relaxed),

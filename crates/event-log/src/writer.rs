@@ -10,6 +10,9 @@
 //! anything else it reads what the store really holds and publishes that. So a row that was stored against all
 //! appearance reaches the subscribers, a retry of it finds it, and no offset is given twice.
 
+mod forget;
+
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -25,6 +28,8 @@ pub(crate) struct Writer<S, F> {
     store: S,
     shared: Arc<Shared<F>>,
     in_doubt: bool,
+    /// What the events of each stream weigh, if their retention asks for that.
+    bytes: HashMap<Arc<str>, u64>,
     /// Whether the last step failed, so that only changes are logged.
     failing: bool,
 }
@@ -48,6 +53,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
             store,
             shared,
             in_doubt: false,
+            bytes: HashMap::new(),
             failing: false,
         }
     }
@@ -177,7 +183,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
         Ok(())
     }
 
-    fn publish_up_to(&self, stream: &Arc<Stream<F>>, last: Offset) -> Result<(), StoreError> {
+    fn publish_up_to(&mut self, stream: &Arc<Stream<F>>, last: Offset) -> Result<(), StoreError> {
         loop {
             let tail = stream.bounds().last;
             if tail >= last {
@@ -192,7 +198,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
         }
     }
 
-    fn publish(&self, stream: &Arc<Stream<F>>, events: &[Event]) -> Result<(), StoreError> {
+    fn publish(&mut self, stream: &Arc<Stream<F>>, events: &[Event]) -> Result<(), StoreError> {
         if let Some(first) = events.first() {
             // Whatever else the store gave offsets to comes first.
             self.publish_up_to(stream, Offset(first.offset.0 - 1))?;
@@ -202,7 +208,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
     }
 
     fn publish_in_order(
-        &self,
+        &mut self,
         stream: &Arc<Stream<F>>,
         events: &[Event],
     ) -> Result<(), StoreError> {
@@ -219,6 +225,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
             .map(|event| self.shared.frame(event))
             .collect();
         sabotage::swap(&mut frames);
+        self.weigh(stream, events);
         stream
             .publish(first, frames)
             .map_err(|OutOfOrder { tail }| {

@@ -1,0 +1,81 @@
+//! Forgetting the oldest events, piece by piece, as the retention has it.
+
+use std::sync::Arc;
+
+use super::Writer;
+use crate::retention::Held;
+use crate::stats::count;
+use crate::stream::Stream;
+use crate::{Event, Frame, Offset, PageLimit, Store, StoreError};
+
+/// What one transaction forgets at most: as much as a batch stores.
+const PIECE: PageLimit = PageLimit {
+    rows: 256,
+    bytes: 1 << 20,
+};
+
+impl<S: Store, F: Frame> Writer<S, F> {
+    /// Forgets a piece of each stream that is over its limits; says whether there may be more.
+    pub fn forget(&mut self, now: i64) -> bool {
+        let mut is_more = false;
+        for stream in self.shared.streams() {
+            // While it is not known what is stored, nothing is taken away either.
+            if self.in_doubt {
+                return false;
+            }
+            let forgotten = self.guarded(|writer| writer.forget_piece(&stream, now));
+            // What failed is tried again with the next look, and not at once.
+            is_more |= forgotten.unwrap_or(false);
+        }
+        is_more
+    }
+
+    fn forget_piece(&mut self, stream: &Arc<Stream<F>>, now: i64) -> Result<bool, StoreError> {
+        let retention = self.shared.config.retention;
+        let bounds = stream.bounds();
+        let held = Held {
+            events: bounds.last.next().0 - bounds.first.0,
+            bytes: self.bytes.get(&stream.name).copied().unwrap_or(0),
+        };
+        if !retention.may_expire(held) {
+            return Ok(false);
+        }
+        let before = Offset(bounds.first.0.saturating_sub(1));
+        let oldest = self.shared.reader.page_after(&stream.name, before, PIECE)?;
+        let expired = retention.expired(held, &oldest, now);
+        let Some(newest) = expired.checked_sub(1).map(|last| oldest[last].offset) else {
+            return Ok(false);
+        };
+        self.trim(stream, newest.next())?;
+        count(&self.shared.counters.forgotten, expired);
+        if let Some(bytes) = self.bytes.get_mut(&stream.name) {
+            *bytes = bytes.saturating_sub(weight(&oldest[..expired]));
+        }
+        Ok(expired == oldest.len())
+    }
+
+    /// Weighs what is stored already.
+    pub fn weigh_all(&mut self) -> Result<(), StoreError> {
+        for stream in self.shared.streams() {
+            let mut after = Offset(stream.bounds().first.0.saturating_sub(1));
+            while self.shared.config.retention.bytes.is_some() {
+                let page = self.shared.reader.page_after(&stream.name, after, PIECE)?;
+                let Some(last) = page.last() else { break };
+                after = last.offset;
+                self.weigh(&stream, &page);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what events weigh that are stored now.
+    pub(super) fn weigh(&mut self, stream: &Arc<Stream<F>>, events: &[Event]) {
+        if self.shared.config.retention.bytes.is_some() {
+            *self.bytes.entry(Arc::clone(&stream.name)).or_default() += weight(events);
+        }
+    }
+}
+
+fn weight(events: &[Event]) -> u64 {
+    events.iter().map(|event| event.weight() as u64).sum()
+}

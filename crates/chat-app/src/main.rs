@@ -85,7 +85,11 @@ async fn run(options: Options) -> Result<(), String> {
     config.engine.max_sessions = descriptors::max_sessions(config.engine.max_sessions);
     let io = Server::with_config(config);
     let database = store.path().display().to_string();
-    let log = Log::open(store, event_log::Config::default(), chat::encoder(&io))
+    let log_config = event_log::Config {
+        retention: options.retention(),
+        ..event_log::Config::default()
+    };
+    let log = Log::open(store, log_config, chat::encoder(&io))
         .map_err(|error| format!("cannot read the database {database}: {error}"))?;
     let chat = Chat::new(log, options.history);
     chat.install(&io);

@@ -1,8 +1,9 @@
 //! The options of the command line, each also by environment.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
+use event_log::Retention;
 use tracing_subscriber::filter::LevelFilter;
 
 /// A chat that loses nothing: what was acknowledged is on disk, and whoever comes back gets what was missed, once
@@ -37,10 +38,37 @@ pub struct Options {
     )]
     pub history: u64,
 
+    /// How many messages are kept; older ones are forgotten. All of them if not given
+    #[arg(long, env = "CHAT_KEEP_MESSAGES", value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub keep_messages: Option<u64>,
+
+    /// How many mebibytes of messages are kept. All of them if not given
+    #[arg(long, env = "CHAT_KEEP_MEBIBYTES", value_name = "MEBIBYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub keep_mebibytes: Option<u64>,
+
+    /// For how many days messages are kept. For ever if not given
+    #[arg(long, env = "CHAT_KEEP_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub keep_days: Option<u64>,
+
     /// What is logged: error, warn, info, debug or trace, or one per part, as in `info,socketio=debug`.
     /// What people write is never logged
     #[arg(long, env = "CHAT_LOG", value_name = "LEVEL", default_value = "info", value_parser = check_filter)]
     pub log: String,
+}
+
+impl Options {
+    /// How much the log keeps.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            rows: self.keep_messages,
+            bytes: self
+                .keep_mebibytes
+                .map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
+            age: self
+                .keep_days
+                .map(|days| Duration::from_secs(days.saturating_mul(24 * 60 * 60))),
+        }
+    }
 }
 
 /// A word alone would be taken for the name of a part, and a misspelt level would log nothing.
@@ -67,6 +95,23 @@ mod tests {
     #[test]
     fn the_options_are_consistent() {
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_kept_is_said_in_messages_mebibytes_and_days() {
+        let parse = |words: &[&str]| Options::try_parse_from([&["chat-app"], words].concat());
+        assert!(parse(&[]).is_ok_and(|options| options.retention().keeps_everything()));
+        let options = parse(&["--keep-messages=9", "--keep-mebibytes=2", "--keep-days=1"]);
+        let expected = Retention {
+            rows: Some(9),
+            bytes: Some(2 << 20),
+            age: Some(Duration::from_secs(86_400)),
+        };
+        assert_eq!(
+            options.map(|options| options.retention()).ok(),
+            Some(expected)
+        );
+        assert!(parse(&["--keep-messages=0"]).is_err());
     }
 
     #[test]

@@ -3,9 +3,8 @@
 import { frame, opcodes, RawWebSocket } from "../lib/frames.mjs";
 import { PATIENCE } from "../lib/wait.mjs";
 import { request, Wire } from "../lib/wire.mjs";
+import { v4 } from "./dialects.mjs";
 import { bytesOf } from "./text.mjs";
-
-const SEPARATOR = "\x1e";
 
 /** A session over long-polling whose requests follow each other on one connection, as long as the server keeps it. */
 export class Polling {
@@ -14,18 +13,18 @@ export class Polling {
   closed = false;
 
   /** Makes a session; `open` is its first packet. */
-  static async open(server, path) {
-    const session = new Polling(server, `${path}?EIO=4&transport=polling`);
-    const { body } = await session.ask("GET");
-    [session.first] = body.split(SEPARATOR);
+  static async open(server, path, { dialect = v4, query = "" } = {}) {
+    const session = new Polling(server, `${path}?${dialect.query}&transport=polling${query}`, dialect);
+    [session.first] = dialect.split(await session.ask("GET"));
     session.sid = JSON.parse(session.first.slice(1)).sid;
     session.target += `&sid=${session.sid}`;
     return session;
   }
 
-  constructor(server, target) {
+  constructor(server, target, dialect) {
     this.server = server;
     this.target = target;
+    this.dialect = dialect;
   }
 
   /** A response, or null if the server ended the connection instead. */
@@ -44,9 +43,14 @@ export class Polling {
     return response;
   }
 
-  post(text, headers = []) {
+  /** One body, text or bytes. */
+  post(body, headers = []) {
     const all = { "content-type": "text/plain;charset=UTF-8", ...Object.fromEntries(headers) };
-    return this.ask("POST", { headers: all, body: bytesOf(text) });
+    return this.ask("POST", { headers: all, body: typeof body === "string" ? bytesOf(body) : body });
+  }
+
+  send(...packets) {
+    return this.post(this.dialect.join(packets));
   }
 
   /** The packets of one poll; none when the session is closed. */
@@ -56,7 +60,7 @@ export class Polling {
       this.closed = true;
       return response === null ? ["(poll cut)"] : [`(poll ${response.status} ${response.body})`];
     }
-    const packets = response.body.split(SEPARATOR);
+    const packets = this.dialect.split(response);
     if (packets.includes("1")) this.closed = true;
     return packets;
   }

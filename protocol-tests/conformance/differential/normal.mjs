@@ -68,7 +68,15 @@ export class SocketPackets {
       this.ids.push(value.sid);
       return ` ${canonical({ ...value, sid: "<id>" })}`;
     }
-    return this.ids.reduce((text, one) => text.replaceAll(one, "<id>"), ` ${canonical(value)}`);
+    return ` ${canonical(this.#withoutIds(value))}`;
+  }
+
+  /** The ids among strings, which may be sorted by them, stand in one order. */
+  #withoutIds(value) {
+    if (typeof value === "string") return this.ids.includes(value) ? "<id>" : value;
+    if (!Array.isArray(value)) return value;
+    const same = value.map((one) => this.#withoutIds(one));
+    return same.includes("<id>") && same.every((one) => typeof one === "string") ? same.sort() : same;
   }
 }
 

@@ -4,6 +4,7 @@ import { opcodes, RawWebSocket } from "../lib/frames.mjs";
 import { settle } from "../lib/wait.mjs";
 import { request, Wire } from "../lib/wire.mjs";
 import { Polling, Socket } from "./connections.mjs";
+import { v3, v4 } from "./dialects.mjs";
 import * as normal from "./normal.mjs";
 import { bytesOf } from "./text.mjs";
 
@@ -34,7 +35,15 @@ class Notes {
   }
 }
 
-const kinds = { handshake, polling, websocket, probe, socket };
+const kinds = {
+  handshake,
+  polling: (...all) => polling(v4, ...all),
+  polling3: (...all) => polling(v3, ...all),
+  websocket: (...all) => websocket(v4, ...all),
+  websocket3: (...all) => websocket(v3, ...all),
+  probe,
+  socket,
+};
 
 async function handshake(server, { opened, requests }, notes) {
   const session = await openSession(server, opened);
@@ -80,18 +89,18 @@ async function oneRequest(server, session, { method, target, headers, body }, no
   }
 }
 
-async function polling(server, { posts }, notes) {
-  const session = await Polling.open(server, ENGINE);
+async function polling(dialect, server, { posts, base64 }, notes) {
+  const session = await Polling.open(server, ENGINE, { dialect, query: base64 ? "&b64=1" : "" });
   try {
     notes.add(normal.enginePacket(session.first));
-    for (const { body, headers } of posts) {
+    for (const { body, hex, headers } of posts) {
       notes.step += 1;
-      notes.add(...normal.response(await session.post(body, headers)));
+      notes.add(...normal.response(await session.post(hex === undefined ? body : Buffer.from(hex, "hex"), headers)));
       await drain(session, notes);
       if (session.closed) break;
     }
     notes.step += 1;
-    if (!session.closed) notes.add(...normal.response(await session.post("1")));
+    if (!session.closed) notes.add(...normal.response(await session.send("1")));
   } finally {
     session.hangUp();
   }
@@ -100,7 +109,7 @@ async function polling(server, { posts }, notes) {
 
 /** Polls until everything has come that there is to come. */
 async function drain(session, notes, mark = ENGINE_MARK, answer = mark, line = normal.enginePacket) {
-  const marked = await session.post(mark);
+  const marked = await session.send(mark);
   if (marked?.status !== 200) notes.add(...normal.response(marked));
   for (let polls = 0; !session.closed; polls += 1) {
     if (polls === 50) throw new Error("the server has not answered the mark in 50 polls");
@@ -110,8 +119,8 @@ async function drain(session, notes, mark = ENGINE_MARK, answer = mark, line = n
   }
 }
 
-async function websocket(server, { frames }, notes) {
-  const session = await Socket.dial(server, `${ENGINE}?EIO=4&transport=websocket`);
+async function websocket(dialect, server, { frames, base64 }, notes) {
+  const session = await Socket.dial(server, `${ENGINE}?${dialect.query}&transport=websocket${base64 ? "&b64=1" : ""}`);
   let sid;
   try {
     const open = await session.next();

@@ -5,10 +5,11 @@
 // lines on each side, or not at all, where one session has ended and the other has not; it may be a function.
 
 import { engineRules } from "./rules/engine.mjs";
+import { engine3Rules } from "./rules/engine3.mjs";
 import { handshakeRules } from "./rules/handshake.mjs";
 import { socketRules } from "./rules/socket.mjs";
 
-export const rules = [...handshakeRules, ...engineRules, ...socketRules];
+export const rules = [...handshakeRules, ...engineRules, ...engine3Rules, ...socketRules];
 
 /** The rules that name no row of DIFFERENCES.md. */
 export function rulesWithoutRow(differences) {

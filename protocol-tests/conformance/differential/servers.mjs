@@ -8,6 +8,7 @@ import { Socket } from "./connections.mjs";
 export const variants = {
   default: {},
   small: { maxPayload: 1000 },
+  eio3: { allowEIO3: true },
 };
 
 const PONG = { text: "3" };

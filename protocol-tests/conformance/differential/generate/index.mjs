@@ -2,6 +2,7 @@
 
 import { Random } from "../random.mjs";
 import { pollingCase, probeCase, webSocketCase } from "./engine.mjs";
+import { polling3Case, webSocket3Case } from "./engine3.mjs";
 import { handshakeCase } from "./handshake.mjs";
 import { socketCase } from "./socket.mjs";
 
@@ -9,6 +10,8 @@ const generators = {
   handshake: [3, handshakeCase],
   polling: [3, pollingCase],
   websocket: [3, webSocketCase],
+  polling3: [1, polling3Case],
+  websocket3: [1, webSocket3Case],
   probe: [1, probeCase],
   socket: [8, socketCase],
 };

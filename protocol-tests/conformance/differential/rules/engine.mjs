@@ -2,6 +2,7 @@
 
 import { bytesOf } from "../text.mjs";
 import { header } from "./handshake.mjs";
+import { bodies, frames, packets } from "./sent.mjs";
 
 export const engineRules = [
   {
@@ -14,7 +15,7 @@ export const engineRules = [
     name: "broken base64",
     row: "A binary packet that is not base64",
     then: "end",
-    explains: ({ testCase, step }) => [...bodies(testCase, step).flatMap((body) => body.split("\x1e")), ...frames(testCase, step)].some(isBrokenBase64),
+    explains: ({ testCase, step }) => packets(testCase, step).some((packet) => isBrokenBase64(packet, testCase.server === "eio3" ? 2 : 1)),
   },
   {
     name: "compressed body",
@@ -43,17 +44,6 @@ export const engineRules = [
   },
 ];
 
-/** The bodies that were posted up to a step. */
-function bodies(testCase, step) {
-  if (testCase.steps !== undefined) return testCase.steps.slice(0, step).map((messages) => messages.filter((one) => typeof one === "string").join("\x1e"));
-  return (testCase.posts ?? []).slice(0, step).map(({ body }) => body);
-}
-
-/** The text frames that were sent up to a step. */
-function frames(testCase, step) {
-  return (testCase.frames ?? []).slice(0, step).map(({ text, pieces }) => text ?? pieces?.join("") ?? "");
-}
-
 function upgradesUnprobed(texts) {
   const upgrade = texts.findIndex((text) => text.startsWith("5"));
   return upgrade >= 0 && !texts.slice(0, upgrade).includes("2probe");
@@ -65,8 +55,8 @@ function isUtf8(text) {
 }
 
 /** Padding may be missing, but nothing may follow it. */
-function isBrokenBase64(packet) {
+function isBrokenBase64(packet, start) {
   if (!packet.startsWith("b")) return false;
-  const digits = packet.slice(1).replace(/=*$/, "");
+  const digits = packet.slice(start).replace(/=*$/, "");
   return /[^A-Za-z0-9+/_-]/.test(digits) || digits.length % 4 === 1;
 }

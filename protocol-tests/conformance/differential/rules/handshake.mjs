@@ -5,7 +5,7 @@ export const handshakeRules = [
     name: "origin that is no ASCII",
     row: "An `Origin` with bytes that are no ASCII",
     then: goOn,
-    explains: ({ sent, ours }) => header(sent, "origin").some((origin) => /[^\x20-\x7e]/.test(origin)) && /^400 (\{"code":3|"Bad request")/.test(ours),
+    explains: ({ sent, ours }) => header(sent, "origin").some((origin) => /[^\x20-\x7e]/.test(origin)) && /^400 (\{"code":3|"Bad request"|"")/.test(ours),
   },
   {
     name: "WebSocket of another protocol",

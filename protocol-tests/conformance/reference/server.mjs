@@ -3,16 +3,18 @@
 import { createServer } from "node:http";
 import { attach, listen } from "engine.io";
 import { Server } from "socket.io";
+import msgpack from "socket.io-msgpack-parser";
 import { joinInTheChain, noteNames, parentsOf } from "./family.mjs";
 import { echoElsewhere, useLayers } from "./layers.mjs";
 import { ownHandlers } from "./own.mjs";
 import { noteRooms, utilities } from "./utility.mjs";
 
-const { maxPayload, refuse, ask, headers, layers, alone, cleanup, port = 0, ...given } = JSON.parse(process.argv[2] ?? "{}");
+const { maxPayload, refuse, ask, headers, layers, alone, cleanup, parser, port = 0, ...given } = JSON.parse(process.argv[2] ?? "{}");
 const options = {
   serveClient: false,
   ...given,
   ...(maxPayload === undefined ? {} : { maxHttpBufferSize: maxPayload }),
+  ...(parser === "msgpack" ? { parser: msgpack } : {}),
   ...(cleanup === undefined ? {} : { cleanupEmptyChildNamespaces: cleanup }),
 };
 if (options.cors?.originSuffix) {

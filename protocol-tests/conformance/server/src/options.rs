@@ -1,6 +1,6 @@
 //! The options that a test gives, as JSON, and what they are in our configuration.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use engineio::{
     Cookie, CookieOptions, Cors, CorsOptions, Frame, HttpCompression, Origins, SameSite,
@@ -8,7 +8,7 @@ use engineio::{
 };
 use http::HeaderValue;
 use serde::Deserialize;
-use socketio::{ClientBundle, Recovery};
+use socketio::{ClientBundle, Parser, Recovery, parser::Msgpack};
 
 use crate::engine::Refused;
 
@@ -40,6 +40,7 @@ pub struct Options {
     add_trailing_slash: Option<bool>,
     http_compression: Option<CompressionOption>,
     cleanup: Option<bool>,
+    parser: Option<ParserOption>,
     #[serde(default)]
     ask: bool,
     #[serde(default)]
@@ -68,6 +69,20 @@ impl RecoveryOption {
                 .map_or(default.max_disconnection_duration, Duration::from_millis),
             skip_middlewares: self.skip_middlewares.unwrap_or(default.skip_middlewares),
             ..default
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ParserOption {
+    Msgpack,
+}
+
+impl ParserOption {
+    fn parser(self) -> Arc<dyn Parser> {
+        match self {
+            Self::Msgpack => Arc::new(Msgpack),
         }
     }
 }
@@ -242,6 +257,7 @@ impl Options {
                 .connection_state_recovery
                 .as_ref()
                 .map(RecoveryOption::recovery),
+            parser: self.parser.map(ParserOption::parser),
             cleanup_empty_namespaces: self.cleanup.unwrap_or(default.cleanup_empty_namespaces),
             ..default
         }

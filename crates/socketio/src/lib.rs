@@ -231,6 +231,24 @@
 //!
 //! Whole programs are in the crate's `examples`.
 //!
+//! # Clients of Socket.IO 2
+//!
+//! They are let in by an option, and are sockets like all others ([`Socket::protocol`] tells them apart):
+//!
+//! ```
+//! use socketio::{Config, Server};
+//!
+//! let mut config = Config::default();
+//! config.engine.allow_eio3 = true;
+//! let io = Server::with_config(config);
+//! # drop(io);
+//! ```
+//!
+//! They join the main namespace by connecting at all, and its middlewares see no auth payload; for another namespace that
+//! is the query they name behind it, as an object of strings. Whom a middleware refuses gets the data of the
+//! [`ConnectError`] alone, or its message if there is none. They make their ids of the session's, which is a secret of
+//! everybody else: do not tell the id of such a socket to whom you would not let act for it.
+//!
 //! # What is promised
 //!
 //! - **Order.** Packets of a namespace reach each client in the order in which they were emitted, attachments with them.

@@ -92,7 +92,8 @@ impl Socket {
         }))
     }
 
-    /// The socket's public id. It is also the name of a room that the socket is in from the start.
+    /// The socket's public id. It is also the name of a room that the socket is in from the start. That of a client 2 is
+    /// made of the session's id.
     pub fn id(&self) -> &str {
         &self.0.id
     }

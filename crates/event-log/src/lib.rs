@@ -83,6 +83,9 @@
 //!
 //! - [`Sink`] is where frames go: implement it for a socket. A [`tokio::sync::mpsc::Sender`] is one already.
 //! - [`Store`] is where events are kept: [`sqlite`] for one machine, [`memory`] for tests. [`apply`] has the rules.
+//! - [`sqlite::append_in`] stores an event inside a transaction of the application, so that its own rows and their
+//!   events commit together. `examples/stock.rs` is a whole program with it.
+//! - [`Retention`] says how much is kept; without it that is everything.
 //! - [`Config`] and [`sqlite::Options`] hold every limit; nothing here grows without one. The number of subscribers
 //!   is the application's to limit, with that of its sockets.
 //! - [`Log::driven`] opens a log without thread, task or clock, which a simulation moves step by step.

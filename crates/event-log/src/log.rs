@@ -10,7 +10,7 @@ use crate::catch_up::CatchUp;
 use crate::inbox::Refused;
 use crate::shared::{Job, Shared};
 use crate::stats::count;
-use crate::stream::Joined;
+use crate::stream::{Joined, Stream};
 use crate::writer::Writer;
 use crate::{
     Append, AppendError, Appended, Bounds, Config, Cursor, Driver, Epoch, Event, Frame, Invalid,
@@ -86,8 +86,7 @@ impl<F: Frame> Log<F> {
 
     /// Hands an event to the writer; events submitted one after the other are stored in this order.
     pub fn submit(&self, append: Append) -> Result<Receipt, AppendError> {
-        self.shared.validate(&append)?;
-        let stream = self.shared.stream(&append.stream)?;
+        let stream = self.admit(&append)?;
         let (answer, receipt) = oneshot::channel();
         self.hand_over(Job::Append {
             append,
@@ -95,6 +94,22 @@ impl<F: Frame> Log<F> {
             answer,
         })?;
         Ok(Receipt(receipt))
+    }
+
+    /// The stream of an append that breaks no limit.
+    pub(crate) fn admit(&self, append: &Append) -> Result<Arc<Stream<F>>, Invalid> {
+        self.shared.validate(append)?;
+        self.shared.stream(&append.stream)
+    }
+
+    /// Sends what the application has stored by [`append_in`](crate::sqlite::append_in) to the subscribers.
+    ///
+    /// Returns when it is on its way. `Unavailable` and `Busy` mean that the store cannot be read now: the writer goes
+    /// on trying by itself, and nothing is lost.
+    pub async fn refresh(&self) -> Result<(), AppendError> {
+        let (answer, refreshed) = oneshot::channel();
+        self.hand_over(Job::Refresh { answer })?;
+        refreshed.await.unwrap_or(Err(AppendError::Unavailable))
     }
 
     /// Forgets the events of a stream before `first`, with their keys. Offsets are not given again.

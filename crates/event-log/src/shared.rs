@@ -45,6 +45,8 @@ pub(crate) enum Job<F> {
         first: Offset,
         answer: Answer<()>,
     },
+    /// Publish what others have stored.
+    Refresh { answer: Answer<()> },
 }
 
 /// One that is dropped says `Unavailable`.

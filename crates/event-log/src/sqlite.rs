@@ -9,6 +9,7 @@ mod lock;
 mod open;
 mod reader;
 mod refusal;
+mod transaction;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -26,6 +27,8 @@ use lock::{LockFile, Mark};
 use reader::{Readers, crc};
 
 pub use refusal::OpenError;
+pub use rusqlite;
+pub use transaction::append_in;
 
 /// How a database is opened. The defaults are for a chat that must not lose anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,6 +208,11 @@ impl Store for SqliteStore {
         })?;
         self.after_commit(0);
         Ok(())
+    }
+
+    fn stored_by_others(&mut self) {
+        self.events = None;
+        self.after_commit(1);
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

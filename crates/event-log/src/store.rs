@@ -18,6 +18,9 @@ pub trait Store: Send + 'static {
     /// Forgets the events of a stream before `first`; the offsets are not given again.
     fn trim(&mut self, stream: &str, first: Offset) -> Result<(), StoreError>;
 
+    /// Events were stored by transactions of the application: whatever is counted here has to be counted anew.
+    fn stored_by_others(&mut self) {}
+
     /// The reading side, which sees a batch no earlier than when it is durable.
     fn reader(&self) -> Arc<dyn Reader>;
 

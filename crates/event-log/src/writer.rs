@@ -73,6 +73,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
         let mut streams = Vec::with_capacity(jobs.len());
         let mut answers = Vec::with_capacity(jobs.len());
         let mut trims = Vec::new();
+        let mut refreshes = Vec::new();
         for job in jobs {
             match job {
                 Job::Append {
@@ -89,7 +90,12 @@ impl<S: Store, F: Frame> Writer<S, F> {
                     first,
                     answer,
                 } => trims.push((stream, first, answer)),
+                Job::Refresh { answer } => refreshes.push(answer),
             }
+        }
+        if !refreshes.is_empty() {
+            self.store.stored_by_others();
+            self.in_doubt = true;
         }
         let answers = sabotage::answer_early(answers);
         let stored = self.guarded(|writer| writer.store_and_publish(appends, &streams));
@@ -97,6 +103,14 @@ impl<S: Store, F: Frame> Writer<S, F> {
             Ok(outcomes) => self.results(&outcomes),
             Err(error) => vec![Err(self.refuse(&error, answers.len())); answers.len()],
         };
+        // Whatever became of the batch: it is tried again if that went wrong, and done already if it did not.
+        let published = match refreshes.is_empty() {
+            true => Ok(()),
+            false => self.guarded(Self::publish_stored),
+        };
+        for answer in refreshes {
+            let _ = answer.send(published.as_ref().map_err(refusal).copied());
+        }
         for (stream, first, answer) in trims {
             let trimmed = self.guarded(|writer| writer.trim(&stream, first));
             let _ = answer.send(trimmed.map_err(|error| refusal(&error)));
@@ -275,7 +289,9 @@ impl<S: Store, F: Frame> Writer<S, F> {
         for job in waiting {
             let _ = match job {
                 Job::Append { answer, .. } => answer.send(Err(refusal)).is_ok(),
-                Job::Trim { answer, .. } => answer.send(Err(refusal)).is_ok(),
+                Job::Trim { answer, .. } | Job::Refresh { answer } => {
+                    answer.send(Err(refusal)).is_ok()
+                }
             };
         }
         refusal

@@ -192,6 +192,13 @@
 //!
 //! With [`parser::Msgpack`], or a [parser] of your own, other bytes travel, and the same code runs.
 //!
+//! # Several servers
+//!
+//! Broadcasts, questions about sockets and events for other servers are carried out by an
+//! [adapter](server::adapter::Adapter). By default that is this process alone; one that joins several servers is set as
+//! [`Config::adapter`], and no other line changes. The crate's tests have a whole one, which joins two servers by nothing
+//! but bytes (`tests/server/cluster`).
+//!
 //! # In another program
 //!
 //! [`Server::service`] is both a hyper and a tower service, and [`Server::layer`] puts it in front of any other.

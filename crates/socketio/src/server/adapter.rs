@@ -53,6 +53,10 @@ pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 /// The sockets of this process are the [`LocalAdapter`]'s, which an adapter for several nodes gets when it is made (see
 /// [`AdapterFactory`]): it does there what it also asks of the other nodes. What is asked is asynchronous, since the
 /// answer may come from elsewhere.
+///
+/// All that nodes have to tell each other can travel: an event as [`Draft::to_event`] and [`Draft::is_compressed`] tell it,
+/// from which [`Draft::event`] makes it again, arguments as [`Args::json`] and [`Args::attachments`], from which
+/// [`Args::from_json`] makes them again, and [`SocketDetails`] by serde.
 pub trait Adapter: Send + Sync + 'static {
     /// The namespace is there: from now on something may be asked, and may be told by other nodes. Called once, before
     /// anything else, and perhaps outside of a runtime. An adapter that was made for nothing, since another thread was

@@ -55,8 +55,9 @@ pub enum Response {
 #[derive(Serialize, Deserialize)]
 pub struct WireArgs(String, Vec<Vec<u8>>);
 
+/// With the flag of whether it is worth compressing.
 #[derive(Serialize, Deserialize)]
-pub struct WireEvent(String, WireArgs);
+pub struct WireEvent(String, WireArgs, bool);
 
 #[derive(Serialize, Deserialize)]
 pub struct WireTarget {
@@ -105,13 +106,14 @@ impl WireArgs {
 impl From<&Draft> for WireEvent {
     fn from(event: &Draft) -> Self {
         let (name, args) = event.to_event().unwrap();
-        Self(name, (&args).into())
+        Self(name, (&args).into(), event.is_compressed())
     }
 }
 
 impl WireEvent {
     pub fn to_draft(&self) -> Draft {
-        Draft::event(&self.0, &self.1.to_args()).unwrap()
+        let draft = Draft::event(&self.0, &self.1.to_args()).unwrap();
+        draft.compress(self.2)
     }
 
     pub fn to_parts(&self) -> (&str, Args) {

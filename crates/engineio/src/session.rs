@@ -3,6 +3,7 @@
 
 mod queue;
 mod transmit;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -71,6 +72,7 @@ pub struct Session {
     outbox: Outbox,
     /// Whether what was taken last for a long poll is to be compressed.
     is_batch_compressed: bool,
+    is_watched: bool,
     events: VecDeque<Event>,
 }
 
@@ -79,6 +81,15 @@ pub struct Session {
 pub enum Event {
     /// A message has arrived.
     Message(Message),
+    /// Only of a session that is [watched](Session::watch): a packet has arrived. If it is a message, that event follows.
+    Packet(Box<Packet>),
+    /// Only of a session that is watched: these packets were taken from the queue to be written, as one long-polling body
+    /// or in one go.
+    Flushed(Vec<Frame>),
+    /// Only of a session that is watched: with that the queue is empty.
+    Drained,
+    /// Only of a session that is watched: a WebSocket has probed the session, and is answered.
+    Upgrading,
     /// The session goes on over WebSocket.
     Upgraded,
     /// The session has ended. Always the last event, and there is exactly one.
@@ -200,6 +211,7 @@ impl Session {
             timers,
             outbox,
             is_batch_compressed: true,
+            is_watched: false,
             events: VecDeque::new(),
         }
     }
@@ -439,6 +451,7 @@ impl Session {
     }
 
     fn receive_on_carrier(&mut self, now: Instant, packet: Packet) {
+        self.note_packet(&packet);
         let protocol = self.dialect.protocol;
         // As the reference does: any sign of life prolongs the wait for a pong, once.
         let is_pong = matches!(packet, Packet::Pong(_));
@@ -479,7 +492,10 @@ impl Session {
 
     fn receive_on_prober(&mut self, packet: Packet) {
         match packet {
-            Packet::Ping(data) if data == "probe" => self.probe = Probe::Answering,
+            Packet::Ping(data) if data == "probe" => {
+                self.probe = Probe::Answering;
+                self.note_upgrading();
+            }
             Packet::Upgrade if self.probe == Probe::Confirmed && !self.is_closed() => {
                 self.probe = Probe::None;
                 self.timers.stop(Timer::Upgrade);

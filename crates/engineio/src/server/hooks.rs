@@ -9,7 +9,7 @@ use super::{
     refusal::{BadRequest, ConnectionError, Refusal},
     service::Body,
 };
-use crate::sid::Sid;
+use crate::{session::Event, sid::Sid};
 
 /// What the application has to say about requests: functions that are called for them, and files. None by default.
 ///
@@ -31,6 +31,7 @@ pub struct Hooks {
     initial_headers: Option<Arc<AddHeaders>>,
     headers: Option<Arc<AddHeaders>>,
     connection_error: Option<Arc<Report>>,
+    session_event: Option<Arc<Watch>>,
     static_files: StaticFiles,
 }
 
@@ -39,6 +40,7 @@ type GenerateId = dyn Fn(Parts) -> Generated + Send + Sync;
 type AddHeaders = dyn Fn(&mut HeaderMap, &Parts) + Send + Sync;
 type Report = dyn Fn(&ConnectionError<'_>) + Send + Sync;
 type Allowed = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+type Watch = dyn Fn(&Sid, &Event) + Send + Sync;
 type Generated = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
 impl Hooks {
@@ -112,6 +114,33 @@ impl Hooks {
     ) -> Self {
         self.connection_error = Some(Arc::new(hook));
         self
+    }
+
+    /// Is told what happens on each session: its packets in both directions, when it writes and has written all, the steps
+    /// of its upgrade, and its end, with what was still queued. One by one and in order, before the
+    /// [`Handler`](super::Handler) is told what of it concerns that, and like it without a lock. Sessions of servers without
+    /// this hook do nothing for it.
+    ///
+    /// ```
+    /// use engineio::{server::Hooks, session::Event};
+    ///
+    /// let hooks = Hooks::default().session_event(|sid, event| match event {
+    ///     Event::Packet(packet) => println!("{sid} has sent {packet:?}"),
+    ///     Event::Upgraded => println!("{sid} goes on by WebSocket"),
+    ///     Event::Closed { reason, dropped } => println!("{sid}: {reason}, {dropped} packets lost"),
+    ///     _ => {}
+    /// });
+    /// # drop(hooks);
+    /// ```
+    #[must_use]
+    pub fn session_event(mut self, hook: impl Fn(&Sid, &Event) + Send + Sync + 'static) -> Self {
+        self.session_event = Some(Arc::new(hook));
+        self
+    }
+
+    /// The hook for what happens on sessions.
+    pub(super) fn on_session_event(&self) -> Option<&Watch> {
+        self.session_event.as_deref()
     }
 
     /// Serves files below the server's path. Requests for them are for no session, and no other hook is asked.
@@ -205,6 +234,7 @@ impl fmt::Debug for Hooks {
             .field("initial_headers", &self.initial_headers.is_some())
             .field("headers", &self.headers.is_some())
             .field("connection_error", &self.connection_error.is_some())
+            .field("session_event", &self.session_event.is_some())
             .field("static_files", &self.static_files)
             .finish()
     }

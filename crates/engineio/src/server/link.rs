@@ -343,8 +343,12 @@ impl<H: Handler> Link<H> {
     fn hand_out(&self, event: Event) {
         let Some(me) = self.me.upgrade() else { return };
         let handler = &self.engine.handler;
+        if let Some(hook) = self.engine.hooks.on_session_event() {
+            self.call(|| hook(&self.sid, &event));
+        }
         match event {
             Event::Message(message) => self.call(|| handler.on_message(&me, message)),
+            Event::Packet(_) | Event::Flushed(_) | Event::Drained | Event::Upgrading => {}
             Event::Upgraded => tracing::debug!(sid = %self.sid, "session upgraded"),
             Event::Closed { reason, dropped } => {
                 tracing::debug!(sid = %self.sid, %reason, dropped, "session closed");

@@ -264,7 +264,10 @@ impl<H: Handler> Engine<H> {
     ) -> Result<Arc<Link<H>>, HandshakeError> {
         self.check_capacity()?;
         let sid = new.sid();
-        let session = Session::new(now(), sid.clone(), transport, dialect, self.config.clone());
+        let mut session = Session::new(now(), sid.clone(), transport, dialect, self.config.clone());
+        if self.hooks.on_session_event().is_some() {
+            session.watch();
+        }
         let key = self.last_key.fetch_add(1, Ordering::Relaxed);
         let data = self.handler.on_open(sid.clone(), request);
         let link = Link::new(self.clone(), sid.clone(), key, dialect, data, session);

@@ -3,6 +3,7 @@
 mod detail;
 mod upgrade;
 mod v3;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 

@@ -10,17 +10,23 @@ use crate::{
 impl Session {
     /// Moves what this wire must write now to `batch`.
     pub fn poll_transmit(&mut self, to: Wire, batch: &mut Vec<Frame>) -> Transmit {
+        let before = batch.len();
         match to {
             Wire::Polling if self.get == Slot::Idle => Transmit::Idle,
             Wire::Polling => {
                 let transmit = self.poll_transmit_polling(batch);
+                self.note_flush(&batch[before..]);
                 if transmit != Transmit::Idle {
                     self.get = Slot::Idle;
                 }
                 transmit
             }
             Wire::WebSocket(_) => match self.role_of(to) {
-                Role::Carrier => self.poll_transmit_websocket(batch),
+                Role::Carrier => {
+                    let transmit = self.poll_transmit_websocket(batch);
+                    self.note_flush(&batch[before..]);
+                    transmit
+                }
                 Role::Prober if self.is_closed() => Transmit::Close,
                 Role::Prober if self.probe == Probe::Answering => {
                     self.probe = Probe::Confirmed;

@@ -9,6 +9,7 @@ mod compression;
 mod cookie;
 mod cors;
 mod drain;
+mod events;
 mod files;
 mod handler;
 mod handshake;

@@ -322,6 +322,9 @@ impl World {
                 Event::Message(message) => {
                     journal.receive(&message, &self.client.journal);
                 }
+                Event::Packet(_) | Event::Flushed(_) | Event::Drained | Event::Upgrading => {
+                    unreachable!("the session is not watched")
+                }
                 Event::Upgraded => {
                     assert_eq!(journal.closed, None, "an upgrade after the end");
                     self.seen.insert(("server", "upgraded"));

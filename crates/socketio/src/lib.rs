@@ -328,5 +328,5 @@ pub use engineio::server::{ClientCertificates, Tls, TlsError, rustls};
 pub use self::server::{
     Answer, AnswerFrom, AnswerStream, Answers, Broadcast, ClientBundle, Config, Counters, Emitter,
     Event, Handshake, IntoRooms, ListenerId, Namespace, Outcome, Recovery, RemoteEmitter,
-    RemoteSocket, Server, ServerEvent, Socket,
+    RemoteSocket, Server, ServerEvent, Socket, StoredData,
 };

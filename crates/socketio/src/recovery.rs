@@ -37,16 +37,25 @@
 //!
 //! Events go by age, number and bytes, the oldest first. Whether one that has gone was for a given client is known of
 //! those that have had nothing for long; where it is not known the session is not recovered.
+//!
+//! # What outlives the process
+//!
+//! A [`Store`] is told of each event before anybody is sent it, and of each session and its rooms before the first event
+//! that this makes a difference to. What the next process finds there is therefore at most more than what clients know of,
+//! and never less. Everybody in it counts as cut off since that process has started. If the store fails, what it has is
+//! given up, and the history goes on without.
 
 mod history;
 mod log;
 mod offset;
 mod session;
+mod store;
 
 pub use self::{
-    history::{Claim, Found, History, Limits, Lost, Resumption, Tenure},
+    history::{Claim, Found, History, Limits, Lost, Over, Resumption, Tenure},
     log::Address,
     offset::{Epoch, Offset, Pid, Seen},
+    store::{Record, RoomChange, Saved, SavedSession, SavedValue, Store, StoreError},
 };
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::{
     log::{Address, Log, is_past},
     offset::{Epoch, Offset, Pid, Seen},
     session::{Session, State},
+    store::{Saved, SavedSession, SavedValue},
 };
 use crate::{encode::Frames, rooms::Room};
 
@@ -23,8 +24,8 @@ pub struct History<D> {
     /// Those that are away and not claimed, by the time they left.
     away: BTreeSet<(Instant, u32)>,
     last_claim: u64,
-    /// What the caller is to drop without its lock.
-    dropped: Vec<D>,
+    /// Of whom the caller is to be told.
+    over: Vec<Over<D>>,
 }
 
 /// The bounds of a history.
@@ -40,6 +41,15 @@ pub struct Limits {
     pub max_bytes: usize,
     /// The sessions that are away and kept; with more, the one that has been away longest is forgotten.
     pub max_sessions: usize,
+}
+
+/// A session that is over, or went on with other data.
+#[derive(Debug, PartialEq)]
+pub struct Over<D> {
+    /// The name of a session that is over.
+    pub pid: Option<Pid>,
+    /// What the application has kept, to be dropped without a lock.
+    pub data: Option<D>,
 }
 
 /// A socket holds this session. It has no effect any more when another one does, or the session has ended.
@@ -104,8 +114,13 @@ impl<D> History<D> {
             by_pid: HashMap::new(),
             away: BTreeSet::new(),
             last_claim: 0,
-            dropped: Vec::new(),
+            over: Vec::new(),
         }
+    }
+
+    /// Events up to this number are gone.
+    pub fn pruned(&self) -> u64 {
+        self.log.pruned()
     }
 
     /// The offset of the newest event.
@@ -163,7 +178,10 @@ impl<D> History<D> {
     pub fn leave(&mut self, now: Instant, tenure: Tenure, rooms: Vec<Room>, data: D) {
         self.prune(now);
         let Some(session) = held(&mut self.sessions, tenure) else {
-            self.dropped.push(data);
+            self.over.push(Over {
+                pid: None,
+                data: Some(data),
+            });
             return;
         };
         session.leave(now, rooms, data, &self.log);
@@ -266,7 +284,10 @@ impl<D> History<D> {
             pid: claim.pid,
             turn: session.turn,
         };
-        self.dropped.extend(away.map(|away| away.data));
+        self.over.extend(away.map(|away| Over {
+            pid: None,
+            data: Some(away.data),
+        }));
         Some(tenure)
     }
 
@@ -285,9 +306,35 @@ impl<D> History<D> {
         Some(end.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 
-    /// The data of sessions that are over: to be dropped by the caller, without a lock.
-    pub fn take_dropped(&mut self) -> Vec<D> {
-        std::mem::take(&mut self.dropped)
+    /// The sessions that are over since this was last called.
+    pub fn take_over(&mut self) -> Vec<Over<D>> {
+        std::mem::take(&mut self.over)
+    }
+
+    /// What a store keeps of a session that is connected, and in these rooms.
+    pub fn saved(&self, tenure: Tenure, rooms: Vec<Room>) -> Option<SavedSession> {
+        let session = session_at(&self.sessions, tenure.slot, tenure.pid)?;
+        Some(session.to_saved(rooms))
+    }
+
+    /// What was kept when a process ended, as the next one goes on with it.
+    pub fn restore(saved: Saved, limits: Limits, data: impl Fn(Vec<SavedValue>) -> D) -> Self {
+        let mut history = Self::new(saved.epoch, limits);
+        history.log = Log::new(saved.epoch, saved.first.max(1));
+        for (address, frames) in saved.events {
+            history.log.append(saved.since, address, frames);
+        }
+        for (session, values) in saved.sessions {
+            let slot = history.sessions.len() as u32;
+            history.by_pid.insert(session.pid, slot);
+            history.away.insert((saved.since, slot));
+            let data = data(values);
+            let session = Session::restored(session, saved.since, data, &history.log);
+            history.sessions.push(Some(session));
+        }
+        history.log.prune(saved.since, &history.limits);
+        history.evict();
+        history
     }
 
     /// Forgets what is too old.
@@ -314,15 +361,29 @@ impl<D> History<D> {
         };
         self.by_pid.remove(&session.pid);
         self.free.push(slot);
-        if let State::Away(away) = session.state {
-            self.away.remove(&(away.since, slot));
-            self.dropped.push(away.data);
-        }
+        let data = match session.state {
+            State::Away(away) => {
+                self.away.remove(&(away.since, slot));
+                Some(away.data)
+            }
+            State::Connected => None,
+        };
+        self.over.push(Over {
+            pid: Some(session.pid),
+            data,
+        });
         // After a mass disconnect the tables would stay as large as they ever were.
         if self.by_pid.is_empty() {
             (self.sessions, self.free) = (Vec::new(), Vec::new());
             self.by_pid.shrink_to(64);
         }
+    }
+}
+
+impl Tenure {
+    /// The name of the session.
+    pub fn pid(&self) -> Pid {
+        self.pid
     }
 }
 

@@ -19,6 +19,7 @@ use std::{
 use super::{
     log::{Address, Log},
     offset::{Pid, Seen},
+    store::{RoomChange, SavedSession},
 };
 use crate::{
     encode::Frames,
@@ -36,7 +37,7 @@ pub(super) struct Session<D> {
     latest: u64,
     milestone: Option<Milestone>,
     /// In order, without those that are of no interest to any event in the log.
-    changes: VecDeque<Change>,
+    changes: VecDeque<RoomChange>,
     /// How often it was connected: who held it earlier has no say any more.
     pub(super) turn: u32,
     /// The newest claim, until it is given up.
@@ -66,15 +67,6 @@ struct Milestone {
     before: u64,
 }
 
-/// A room was joined or left.
-#[derive(Debug)]
-struct Change {
-    /// The newest event at that time.
-    after: u64,
-    room: Room,
-    is_join: bool,
-}
-
 impl<D> Session<D> {
     pub(super) fn new(pid: Pid, sid: Room, log: &Log) -> Self {
         let start = log.last();
@@ -89,6 +81,40 @@ impl<D> Session<D> {
             turn: 0,
             claim: None,
             state: State::Connected,
+        }
+    }
+
+    /// One that was connected or away when a process ended, and is away since the next one has started. What was for it
+    /// before is known from its rooms alone.
+    pub(super) fn restored(saved: SavedSession, since: Instant, data: D, log: &Log) -> Self {
+        Self {
+            pid: saved.pid,
+            sid: saved.sid,
+            start: saved.start,
+            floor: saved.floor,
+            latest: log.last(),
+            milestone: None,
+            changes: saved.changes.into(),
+            turn: 0,
+            claim: None,
+            state: State::Away(Away {
+                since,
+                at: log.last(),
+                rooms: saved.rooms,
+                data,
+            }),
+        }
+    }
+
+    /// What a store keeps of it. The rooms of one that is connected are the caller's to know.
+    pub(super) fn to_saved(&self, rooms: Vec<Room>) -> SavedSession {
+        SavedSession {
+            pid: self.pid,
+            sid: self.sid.clone(),
+            start: self.start,
+            floor: self.floor,
+            rooms,
+            changes: self.changes.iter().cloned().collect(),
         }
     }
 
@@ -119,7 +145,7 @@ impl<D> Session<D> {
         {
             self.floor = self.floor.max(old.after);
         }
-        self.changes.push_back(Change {
+        self.changes.push_back(RoomChange {
             after: log.last(),
             room,
             is_join,
@@ -151,7 +177,8 @@ impl<D> Session<D> {
         let pruned = log.pruned();
         let connected = match self.milestone {
             _ if self.latest <= pruned => self.latest,
-            Some(milestone) if milestone.at > pruned => milestone.before,
+            // Of one that was restored the event before may be there too.
+            Some(milestone) if milestone.at > pruned => milestone.before.min(pruned),
             _ => pruned,
         };
         // Of what came while it was away nobody has kept account.
@@ -205,7 +232,7 @@ impl<D> Session<D> {
     }
 }
 
-impl Change {
+impl RoomChange {
     fn apply<'a>(&'a self, rooms: &mut HashSet<&'a Room>) {
         if self.is_join {
             rooms.insert(&self.room);

@@ -25,7 +25,8 @@ use super::{
     dispatch,
     handshake::Handshake,
     lock,
-    recovery::Data,
+    memory::Memory,
+    recovery::{Kept, StoredData},
     room_events::RoomEvents,
     server_side::ServerSide,
     socket::Socket,
@@ -35,7 +36,6 @@ use crate::{
     encode::{Draft, Frames},
     error::{DisconnectReason, JoinError},
     parser::Parser,
-    recovery::History,
     rooms::{Member, Room, RoomLimits, Rooms, Target},
 };
 
@@ -172,7 +172,7 @@ impl fmt::Debug for AdapterFactory {
 struct Members {
     rooms: Rooms<Socket>,
     /// With recovery on.
-    history: Option<Box<History<Data>>>,
+    memory: Option<Box<Memory>>,
 }
 
 /// The sockets of one namespace in this process, and their rooms.
@@ -187,8 +187,10 @@ pub struct LocalAdapter {
     last_ack_id: AtomicU64,
     max_ack_responses: usize,
     parser: Option<Arc<dyn Parser>>,
-    /// Whether there is a history.
+    /// Whether sessions are remembered.
     is_recovering: bool,
+    /// What is stored of sockets, if there is a store.
+    stored_data: Option<StoredData>,
 }
 
 impl LocalAdapter {
@@ -197,16 +199,14 @@ impl LocalAdapter {
             max_rooms_per_socket: config.max_rooms_per_socket,
             max_rooms: config.max_rooms,
         };
-        let history = config
-            .recovery
-            .as_ref()
-            .and_then(|recovery| recovery.history(config));
+        let memory = Memory::new(namespace.clone(), config);
         Self {
             namespace,
-            is_recovering: history.is_some(),
+            is_recovering: memory.is_some(),
+            stored_data: memory.as_ref().and_then(Memory::stored_data),
             members: Mutex::new(Members {
                 rooms: Rooms::new(limits),
-                history: history.map(Box::new),
+                memory: memory.map(Box::new),
             }),
             events: RoomEvents::default(),
             server_side: ServerSide::default(),
@@ -304,8 +304,8 @@ impl LocalAdapter {
         let kept = may_return.then(|| socket.kept());
         let held = {
             let mut members = lock(&self.members);
-            let Members { rooms, history } = &mut *members;
-            let is_told = self.events.is_watched() || history.is_some();
+            let Members { rooms, memory } = &mut *members;
+            let is_told = self.events.is_watched() || memory.is_some();
             let left = if is_told {
                 rooms.rooms_of(member)
             } else {
@@ -315,7 +315,7 @@ impl LocalAdapter {
             if self.events.is_watched() && held.is_some() {
                 self.events.left(rooms, socket.room(), &left);
             }
-            let dropped = members.part(socket, left, kept);
+            let dropped = members.part(socket, left, kept.map(Kept::Live));
             (held, dropped)
         };
         self.events.tell();
@@ -331,11 +331,11 @@ impl LocalAdapter {
     ) -> Result<(), JoinError> {
         let joined = {
             let mut members = lock(&self.members);
-            let Members { rooms, history } = &mut *members;
-            let is_new = history.is_some() && !rooms.is_in(member, &room);
+            let Members { rooms, memory } = &mut *members;
+            let is_new = memory.is_some() && !rooms.is_in(member, &room);
             let joined = self.join_in(rooms, member, socket.room(), room.clone());
             if is_new && joined.is_ok() {
-                members.room_changed(socket, &room, true);
+                members.room_changed(member, socket, &room, true);
             }
             joined
         };
@@ -346,8 +346,8 @@ impl LocalAdapter {
     pub(crate) fn leave(&self, member: Member, socket: &Socket, room: &Room) {
         {
             let mut members = lock(&self.members);
-            let Members { rooms, history } = &mut *members;
-            let is_told = self.events.is_watched() || history.is_some();
+            let Members { rooms, memory } = &mut *members;
+            let is_told = self.events.is_watched() || memory.is_some();
             let was_in = is_told && rooms.is_in(member, room);
             rooms.leave(member, room);
             if was_in {
@@ -355,7 +355,7 @@ impl LocalAdapter {
                     self.events
                         .left(rooms, socket.room(), std::slice::from_ref(room));
                 }
-                members.room_changed(socket, room, false);
+                members.room_changed(member, socket, room, false);
             }
         }
         self.events.tell();

@@ -17,6 +17,7 @@ mod handler;
 mod handshake;
 mod listeners;
 mod main_namespace;
+mod memory;
 mod namespace;
 mod namespaces;
 mod phase;
@@ -62,7 +63,7 @@ pub use self::{
     handshake::Handshake,
     listeners::ListenerId,
     namespace::Namespace,
-    recovery::Recovery,
+    recovery::{Recovery, StoredData},
     remote::{RemoteEmitter, RemoteSocket},
     server_side::ServerEvent,
     socket::Socket,

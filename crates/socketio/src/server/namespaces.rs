@@ -28,7 +28,7 @@ pub(crate) struct Namespaces {
     config: Arc<Config>,
     counters: Arc<LiveCounters>,
     /// Read at each CONNECT, written when a namespace is made or goes. The lists of children and of handlers are locked
-    /// under it; nothing is called.
+    /// under it, and a namespace that goes is taken out of the store of sessions; nothing else is called.
     state: RwLock<State>,
 }
 
@@ -181,6 +181,8 @@ impl Namespaces {
             clients.fetch_add(1, Ordering::Relaxed);
             return Left::Expects(wait);
         }
+        // Before another of this name may come to be and store its own.
+        namespace.local_adapter().forget_sessions();
         let gone = state.by_name.remove(namespace.name());
         state.dynamic_count -= 1;
         if let Some(parent) = gone.as_ref().and_then(|entry| entry.parent.as_ref()) {

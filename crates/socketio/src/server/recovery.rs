@@ -9,12 +9,11 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::Config;
 use crate::{
-    recovery::{Claim, Epoch, Found, History, Limits, Pid, Seen, Tenure},
+    recovery::{Claim, Found, Limits, Pid, SavedValue, Seen, Store, Tenure},
     rooms::Room,
 };
 
@@ -55,6 +54,11 @@ pub struct Recovery {
     /// The sessions of clients that are away that each namespace keeps; with more, the one that has been away longest is
     /// forgotten. Default: 10,000.
     pub max_sessions: usize,
+    /// What outlives the process. Default: none, so that clients are recovered as long as it runs.
+    pub store: Option<Arc<dyn Store>>,
+    /// What [`Socket::set`](crate::Socket::set) keeps and the store keeps too. Default: nothing; it comes back in the
+    /// process alone.
+    pub stored_data: StoredData,
 }
 
 impl Default for Recovery {
@@ -65,25 +69,14 @@ impl Default for Recovery {
             max_packets: 10_000,
             max_bytes: 64 * 1024 * 1024,
             max_sessions: 10_000,
+            store: None,
+            stored_data: StoredData::default(),
         }
     }
 }
 
 impl Recovery {
-    /// A new history, unless there is no randomness for it.
-    pub(crate) fn history(&self, config: &Config) -> Option<History<Data>> {
-        let mut random = [0; 8];
-        if let Err(error) = getrandom::fill(&mut random) {
-            tracing::warn!(%error, "no randomness, and therefore no recovery");
-            return None;
-        }
-        Some(History::new(
-            Epoch::from_random(random),
-            self.limits(config),
-        ))
-    }
-
-    fn limits(&self, config: &Config) -> Limits {
+    pub(crate) fn limits(&self, config: &Config) -> Limits {
         let until_noticed = config.engine.ping_interval + config.engine.ping_timeout;
         Limits {
             max_disconnection_duration: self.max_disconnection_duration,
@@ -98,7 +91,92 @@ impl Recovery {
 }
 
 /// What the application keeps on a socket, by its type.
-pub(crate) type Data = Vec<(TypeId, Arc<dyn Any + Send + Sync>)>;
+pub(crate) type Data = Vec<(TypeId, Value)>;
+
+pub(crate) type Value = Arc<dyn Any + Send + Sync>;
+
+/// The same of a socket that was cut off.
+#[derive(Clone)]
+pub(crate) enum Kept {
+    /// In this process.
+    Live(Data),
+    /// In an earlier one.
+    Saved(Vec<SavedValue>, StoredData),
+}
+
+impl Kept {
+    /// Reads what was saved, which calls what is the user's.
+    pub(crate) fn into_data(self) -> Data {
+        let (values, stored) = match self {
+            Self::Live(data) => return data,
+            Self::Saved(values, stored) => (values, stored),
+        };
+        let read = |(key, json): (String, Vec<u8>)| {
+            let kind = stored.0.iter().find(|kind| kind.key == key)?;
+            let value = (kind.read)(&json);
+            if value.is_none() {
+                tracing::warn!(key, "what was kept on a socket cannot be read any more");
+            }
+            Some((kind.id, value?))
+        };
+        values.into_iter().filter_map(read).collect()
+    }
+}
+
+/// The types of which values on sockets outlive the process. Cheap to clone.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use socketio::StoredData;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Name(String);
+///
+/// let stored = StoredData::default().with::<Name>("name");
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct StoredData(Arc<Vec<Kind>>);
+
+#[derive(Debug, Clone)]
+struct Kind {
+    key: String,
+    id: TypeId,
+    write: fn(&Value) -> Option<Vec<u8>>,
+    read: fn(&[u8]) -> Option<Value>,
+}
+
+impl StoredData {
+    /// Values of this type as well, as JSON under this key, which must be another one for each type and stay the same.
+    /// What cannot be written is not stored, and what cannot be read any more is left out.
+    #[must_use]
+    pub fn with<T>(mut self, key: &str) -> Self
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        Arc::make_mut(&mut self.0).push(Kind {
+            key: key.to_owned(),
+            id: TypeId::of::<T>(),
+            write: |value| serde_json::to_vec((**value).downcast_ref::<T>()?).ok(),
+            read: |json| Some(Arc::new(serde_json::from_slice::<T>(json).ok()?)),
+        });
+        self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is to be saved of a value: its key, and JSON. Calls what is the user's.
+    pub(crate) fn save(&self, id: TypeId, value: &Value) -> Option<(&str, Vec<u8>)> {
+        let kind = self.0.iter().find(|kind| kind.id == id)?;
+        Some((&kind.key, (kind.write)(value)?))
+    }
+
+    /// The same of all that is kept on a socket.
+    pub(crate) fn of<'a>(&'a self, data: &'a Data) -> impl Iterator<Item = (&'a str, Vec<u8>)> {
+        data.iter().filter_map(|(id, value)| self.save(*id, value))
+    }
+}
 
 /// What a socket has on top if its namespace remembers sessions.
 pub(crate) struct Returning {
@@ -157,15 +235,15 @@ pub(crate) fn asked_for(auth: Option<&str>) -> Option<(Pid, Seen)> {
     #[derive(Deserialize)]
     struct Asked {
         #[serde(default)]
-        pid: Value,
+        pid: serde_json::Value,
         #[serde(default)]
-        offset: Value,
+        offset: serde_json::Value,
     }
     let asked: Asked = serde_json::from_str(auth?).ok()?;
     let pid = Pid::parse(asked.pid.as_str()?)?;
     let seen = match &asked.offset {
-        Value::Null => Seen::Nothing,
-        Value::String(offset) => Seen::parse(Some(offset)),
+        serde_json::Value::Null => Seen::Nothing,
+        serde_json::Value::String(offset) => Seen::parse(Some(offset)),
         _ => Seen::Unclear,
     };
     Some((pid, seen))

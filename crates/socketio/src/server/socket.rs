@@ -293,7 +293,9 @@ impl Socket {
 
     /// Keeps a value on the socket. There is one of each type; an earlier one is replaced.
     pub fn set<T: Send + Sync + 'static>(&self, value: T) {
-        let mut new: Option<Arc<dyn Any + Send + Sync>> = Some(Arc::new(value));
+        let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
+        let stored = self.0.returning.is_some().then(|| value.clone());
+        let mut new = Some(value);
         let mut data = lock(&self.0.data);
         match data.iter_mut().find(|(id, _)| *id == TypeId::of::<T>()) {
             Some((_, old)) => new = new.map(|new| std::mem::replace(old, new)),
@@ -302,6 +304,10 @@ impl Socket {
         drop(data);
         // Only now the old value is dropped, since its type may do anything then.
         drop(new);
+        if let Some(value) = stored {
+            let adapter = self.0.namespace.local_adapter();
+            adapter.save_value(self, TypeId::of::<T>(), &value);
+        }
     }
 
     /// The value of this type that was kept on the socket.

@@ -11,21 +11,21 @@ use crate::client::{Client, notes, until};
 
 /// What a client remembers over its connections, as the official one does.
 #[derive(Default, Clone)]
-struct Memory {
-    pid: Option<String>,
-    offset: Option<String>,
+pub struct Memory {
+    pub pid: Option<String>,
+    pub offset: Option<String>,
 }
 
 /// A client in the main namespace.
-struct Visitor {
-    client: Client,
-    id: String,
-    memory: Memory,
-    recovered: bool,
+pub struct Visitor {
+    pub client: Client,
+    pub id: String,
+    pub memory: Memory,
+    pub recovered: bool,
 }
 
 impl Memory {
-    async fn come(&self, io: &Server) -> Visitor {
+    pub async fn come(&self, io: &Server) -> Visitor {
         self.try_come(io, json!({})).await.unwrap()
     }
 
@@ -74,12 +74,12 @@ impl Memory {
 }
 
 impl Visitor {
-    async fn new(io: &Server) -> Self {
+    pub async fn new(io: &Server) -> Self {
         Memory::default().come(io).await
     }
 
     /// The next event without its offset.
-    async fn event(&mut self) -> Value {
+    pub async fn event(&mut self) -> Value {
         let text = self.client.text().await;
         let mut event: Value = serde_json::from_str(text.strip_prefix("42").unwrap()).unwrap();
         let items = event.as_array_mut().unwrap();
@@ -93,17 +93,17 @@ impl Visitor {
         event
     }
 
-    async fn expect(&mut self, event: Value) {
+    pub async fn expect(&mut self, event: Value) {
         assert_eq!(self.event().await, event);
     }
 
     /// Everything that was sent has come.
-    async fn quiet(&mut self) {
+    pub async fn quiet(&mut self) {
         self.client.quiet().await;
     }
 
     /// Goes away without a word, and the server has noticed.
-    async fn cut(self, io: &Server) -> Memory {
+    pub async fn cut(self, io: &Server) -> Memory {
         let Self {
             client, id, memory, ..
         } = self;

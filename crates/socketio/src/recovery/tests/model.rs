@@ -1,7 +1,7 @@
 //! Random lives of clients, compared with a server that remembers everything: whoever is recovered has got exactly what
 //! was for it, each once and in order; and whoever must be, is.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
@@ -31,6 +31,8 @@ enum Op {
     Verdict(usize, bool),
     SendAway(usize),
     Pass(u64),
+    /// The process is killed, and the next one starts on what was stored.
+    Crash,
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -48,6 +50,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         4 => (client(), prop::bool::weighted(0.9)).prop_map(|(client, yes)| Op::Verdict(client, yes)),
         1 => client().prop_map(Op::SendAway),
         1 => (1..40u64).prop_map(Op::Pass),
+        1 => Just(Op::Crash),
     ];
     prop::collection::vec(op, 0..120)
 }
@@ -85,8 +88,16 @@ struct Client {
     is_coming: bool,
 }
 
+/// What a store has.
+#[derive(Debug, Default)]
+struct Stored {
+    events: BTreeMap<u64, (Address, Frames)>,
+    sessions: BTreeMap<String, SavedSession>,
+}
+
 struct World {
     now: Instant,
+    stored: Stored,
     history: History<&'static str>,
     limits: Limits,
     clients: Vec<Client>,
@@ -101,6 +112,7 @@ impl World {
     fn new(limits: Limits) -> Self {
         Self {
             now: start(),
+            stored: Stored::default(),
             history: history(limits.clone()),
             limits,
             clients: (0..CLIENTS).map(|_| Client::default()).collect(),
@@ -176,8 +188,49 @@ impl World {
                 self.now += SECOND * seconds as u32;
                 self.has_forgotten = true;
             }
+            Op::Crash => self.crash(),
         }
-        self.history.take_dropped();
+        for pid in self.history.take_over().iter().filter_map(|over| over.pid) {
+            self.stored.sessions.remove(pid.as_str());
+        }
+    }
+
+    fn crash(&mut self) {
+        let saved = Saved {
+            epoch: self.history.newest().epoch,
+            first: self.history.newest().number + 1 - self.stored.events.len() as u64,
+            events: self.stored.events.values().cloned().collect(),
+            sessions: self
+                .stored
+                .sessions
+                .values()
+                .map(|session| (session.clone(), Vec::new()))
+                .collect(),
+            since: self.now,
+        };
+        self.history = History::restore(saved, self.limits.clone(), |_| "");
+        for client in &mut self.clients {
+            client.is_here = false;
+            client.is_coming = false;
+            client.claim = None;
+            client.on_its_way.clear();
+            if client.tenure.is_some() {
+                client.truth.away = Some(self.now);
+            }
+        }
+    }
+
+    /// A session has begun, or its rooms have changed.
+    fn store(&mut self, n: usize) {
+        let client = &self.clients[n];
+        let rooms = client.truth.rooms.iter().map(|&room| room.into()).collect();
+        let saved = client
+            .tenure
+            .and_then(|tenure| self.history.saved(tenure, rooms));
+        if let Some(saved) = saved {
+            let sessions = &mut self.stored.sessions;
+            sessions.insert(saved.pid.as_str().to_owned(), saved);
+        }
     }
 
     fn is_connected(&self, n: usize) -> bool {
@@ -189,6 +242,12 @@ impl World {
         self.emitted += 1;
         let number = self.emitted;
         let offset = self.history.next().to_string();
+        let (pruned, stored) = (self.history.pruned(), &mut self.stored.events);
+        stored.insert(
+            self.history.next().number,
+            (address.clone(), frames(&number.to_string())),
+        );
+        stored.retain(|number, _| *number > pruned);
         self.history
             .append(self.now, address, frames(&number.to_string()));
         self.has_forgotten |= self.emitted > self.limits.max_packets as u64;
@@ -223,6 +282,7 @@ impl World {
         };
         if let Some(tenure) = client.tenure.filter(|_| is_change) {
             self.history.room_changed(tenure, &room.into(), is_join);
+            self.store(n);
         }
     }
 
@@ -281,6 +341,7 @@ impl World {
         client.pid = Some(pid);
         client.is_here = true;
         client.on_its_way.clear();
+        self.store(n);
     }
 
     fn resume(&mut self, n: usize, resumption: &Resumption) {

@@ -1,7 +1,10 @@
 //! How sockets come, go and are told things in a namespace that remembers its sessions (see
 //! [`recovery`](crate::recovery)).
 
-use std::time::{Duration, Instant};
+use std::{
+    any::TypeId,
+    time::{Duration, Instant},
+};
 
 use engineio::{Frame, SendOptions};
 
@@ -10,10 +13,11 @@ use crate::{
     encode::{self, Draft, Frames},
     error::EmitError,
     parser::Parser,
-    recovery::{Address, History, Lost, Resumption},
+    recovery::{Address, History, Lost, Offset, Resumption},
     rooms::{Member, Room, Rooms, Target},
     server::{
-        recovery::{Data, Returning, asked_for, new_pid},
+        memory::Memory,
+        recovery::{Kept, Returning, Value, asked_for, new_pid},
         socket::Socket,
     },
 };
@@ -35,21 +39,31 @@ impl Members {
         &mut self,
         socket: &Socket,
         rooms: Vec<Room>,
-        kept: Option<Data>,
-    ) -> Vec<Data> {
-        let (Some(history), Some(tenure)) = (&mut self.history, socket.tenure()) else {
+        kept: Option<Kept>,
+    ) -> Vec<Kept> {
+        let (Some(memory), Some(tenure)) = (&mut self.memory, socket.tenure()) else {
             return Vec::from_iter(kept);
         };
-        match kept {
-            Some(data) => history.leave(now(), tenure, rooms, data),
-            None => history.end(tenure),
+        if let Some(history) = memory.history() {
+            match kept {
+                Some(data) => history.leave(now(), tenure, rooms, data),
+                None => history.end(tenure),
+            }
         }
-        history.take_dropped()
+        memory.settle()
     }
 
-    pub(super) fn room_changed(&mut self, socket: &Socket, room: &Room, is_join: bool) {
-        if let (Some(history), Some(tenure)) = (&mut self.history, socket.tenure()) {
-            history.room_changed(tenure, room, is_join);
+    /// To be called when it has happened.
+    pub(super) fn room_changed(
+        &mut self,
+        member: Member,
+        socket: &Socket,
+        room: &Room,
+        is_join: bool,
+    ) {
+        let Self { rooms, memory } = self;
+        if let (Some(memory), Some(tenure)) = (memory, socket.tenure()) {
+            memory.room_changed(tenure, room, is_join, || rooms.rooms_of(member));
         }
     }
 }
@@ -61,38 +75,43 @@ impl LocalAdapter {
             return None;
         }
         let Some((pid, seen)) = asked_for(auth) else {
-            return Some(Box::new(Returning::new(None, Data::new())));
+            return Some(Box::new(Returning::new(None, Vec::new())));
         };
-        let (found, mut data, holder, dropped) = {
+        let (found, data, holder, dropped) = {
             let mut members = lock(&self.members);
-            let Members { rooms, history } = &mut *members;
-            let history = history.as_mut()?;
+            let Members { rooms, memory } = &mut *members;
+            let memory = memory.as_mut()?;
+            let history = memory.history()?;
             let found = history.claim(now(), pid, seen);
             let whole = found.as_ref().filter(|found| found.is_whole);
             let data = whole.and_then(|found| history.data(found.claim)).cloned();
             let holder = whole.and_then(|found| rooms.get(&found.sid)).cloned();
-            (found, data, holder, history.take_dropped())
+            (found, data, holder, memory.settle())
         };
         drop(dropped);
-        if data.is_none() {
-            data = holder.map(|holder| holder.kept());
-        }
-        Some(Box::new(Returning::new(found, data.unwrap_or_default())))
+        // A session that is connected has its data on its socket.
+        let data = match (data, holder) {
+            (Some(data), _) => data.into_data(),
+            (None, Some(holder)) => holder.kept(),
+            (None, None) => Vec::new(),
+        };
+        Some(Box::new(Returning::new(found, data)))
     }
 
     /// The socket over which the client was connected, if that has not ended yet.
     pub(crate) fn predecessor(&self, returning: &Returning) -> Option<Socket> {
         let found = returning.found.as_ref()?;
-        let members = lock(&self.members);
-        let history = members.history.as_ref()?;
-        history.check(found.claim).ok()?;
-        members.rooms.get(&found.sid).cloned()
+        let mut members = lock(&self.members);
+        let Members { rooms, memory } = &mut *members;
+        memory.as_mut()?.history()?.check(found.claim).ok()?;
+        rooms.get(&found.sid).cloned()
     }
 
     /// How long somebody may come back who was cut off; none if nobody may.
     pub(crate) fn expects_somebody_for(&self) -> Option<Duration> {
-        let members = lock(&self.members);
-        members.history.as_ref()?.expects_somebody_for(now())
+        let mut members = lock(&self.members);
+        let history = members.memory.as_mut()?.history()?;
+        history.expects_somebody_for(now())
     }
 
     /// A socket that wanted to be one that was there before has not been let in.
@@ -102,11 +121,13 @@ impl LocalAdapter {
         };
         let dropped = {
             let mut members = lock(&self.members);
-            let Some(history) = &mut members.history else {
+            let Some(memory) = &mut members.memory else {
                 return;
             };
-            history.release(now(), claim);
-            history.take_dropped()
+            if let Some(history) = memory.history() {
+                history.release(now(), claim);
+            }
+            memory.settle()
         };
         drop(dropped);
     }
@@ -126,6 +147,9 @@ impl LocalAdapter {
         joined: Vec<Room>,
         must_recover: bool,
     ) -> Result<Member, NotInserted> {
+        let kept = socket.kept();
+        let values = self.stored_data.iter().flat_map(|stored| stored.of(&kept));
+        let values: Vec<_> = values.collect();
         let mut members = lock(&self.members);
         let mut removed = None;
         let inserted =
@@ -136,10 +160,14 @@ impl LocalAdapter {
             }
             socket.set_connected();
         }
-        let dropped = members
-            .history
-            .as_mut()
-            .map(|history| history.take_dropped());
+        if inserted.is_ok()
+            && let (Some(memory), Some(tenure)) = (&mut members.memory, socket.tenure())
+        {
+            for (key, value) in values {
+                memory.save_value(tenure, key, &value);
+            }
+        }
+        let dropped = members.memory.as_mut().map(|memory| memory.settle());
         drop(members);
         // Both hold what the application has kept.
         drop((removed, dropped));
@@ -154,9 +182,10 @@ impl LocalAdapter {
         must_recover: bool,
         removed: &mut Option<Socket>,
     ) -> Result<Member, NotInserted> {
-        let Members { rooms, history } = members;
-        let history = history.as_mut().ok_or(NotInserted::SessionOver)?;
+        let Members { rooms, memory } = members;
+        let memory = memory.as_mut().ok_or(NotInserted::SessionOver)?;
         if let Some(found) = &returning.found {
+            let history = memory.history().ok_or(NotInserted::SessionOver)?;
             match history.check(found.claim) {
                 Err(Lost::Superseded) => return Err(NotInserted::Superseded),
                 Ok(()) if found.is_whole => {
@@ -166,14 +195,16 @@ impl LocalAdapter {
             }
             if found.is_whole
                 && let Ok(resumption) = history.resumption(found.claim)
-                && let Some(inserted) = self.resume(rooms, history, socket, &resumption)
+                && let Some(inserted) = self.resume(rooms, memory, socket, &resumption)
             {
                 return inserted;
             }
             if must_recover {
                 return Err(NotInserted::NotRecovered);
             }
-            history.discard(found.claim);
+            if let Some(history) = memory.history() {
+                history.discard(found.claim);
+            }
             socket.is_not_recovered();
         }
         if rooms.find(socket.id()).is_some() {
@@ -188,8 +219,9 @@ impl LocalAdapter {
             return Err(NotInserted::SessionOver);
         }
         let member = self.add(rooms, socket);
-        if let Some(pid) = pid {
-            returning.hold(history.begin(now(), pid, socket.room().clone()));
+        let begin = |pid| memory.begin(now(), pid, socket.room().clone());
+        if let Some(tenure) = pid.and_then(begin) {
+            returning.hold(tenure);
         }
         Ok(member)
     }
@@ -198,7 +230,7 @@ impl LocalAdapter {
     fn take_out(
         &self,
         rooms: &mut Rooms<Socket>,
-        history: &mut History<Data>,
+        history: &mut History<Kept>,
         sid: &str,
     ) -> Option<Socket> {
         let member = rooms.find(sid)?;
@@ -208,7 +240,7 @@ impl LocalAdapter {
             self.events.left(rooms, old.room(), &left);
         }
         if let Some(tenure) = old.tenure() {
-            history.leave(now(), tenure, left, old.kept());
+            history.leave(now(), tenure, left, Kept::Live(old.kept()));
         }
         Some(old)
     }
@@ -217,7 +249,7 @@ impl LocalAdapter {
     fn resume(
         &self,
         rooms: &mut Rooms<Socket>,
-        history: &mut History<Data>,
+        memory: &mut Memory,
         socket: &Socket,
         resumption: &Resumption,
     ) -> Option<Result<Member, NotInserted>> {
@@ -247,7 +279,7 @@ impl LocalAdapter {
         });
         let pushed = is_complete.then(|| socket.link().push(&frames));
         if let Some(Ok(())) = pushed
-            && let Some(tenure) = history.resume(resumption)
+            && let Some(tenure) = memory.resume(resumption)
         {
             socket.hold(tenure);
             return Some(Ok(member));
@@ -280,21 +312,25 @@ impl LocalAdapter {
         let tenure = socket.tenure().ok_or(EmitError::NotConnected)?;
         let dropped = {
             let mut members = lock(&self.members);
-            let Members { rooms, history } = &mut *members;
-            let history = history.as_mut().filter(|history| history.is_known(tenure));
-            let history = history.ok_or(EmitError::NotConnected)?;
+            let Members { rooms, memory } = &mut *members;
+            let memory = memory.as_mut().ok_or(EmitError::NotConnected)?;
+            if !memory
+                .history()
+                .is_some_and(|history| history.is_known(tenure))
+            {
+                return Err(EmitError::NotConnected);
+            }
             let present = rooms.get(socket.id());
             if is_volatile {
-                let frames = self.unnumbered(history, event);
-                return present
-                    .ok_or(EmitError::NotConnected)?
-                    .push_with(&frames, options_of(event, true));
+                let present = present.ok_or(EmitError::NotConnected)?;
+                let frames = self.unnumbered(memory, event);
+                return present.push_with(&frames, options_of(event, true));
             }
-            let frames = self.append(history, event, Address::Socket(socket.room().clone()));
+            let frames = self.append(memory, event, Address::Socket(socket.room().clone()));
             if let Some(present) = present {
-                send(history, present, &frames, options_of(event, false));
+                send(memory, present, &frames, options_of(event, false));
             }
-            history.take_dropped()
+            memory.settle()
         };
         drop(dropped);
         Ok(())
@@ -305,43 +341,69 @@ impl LocalAdapter {
         let options = options_of(event, is_volatile);
         let dropped = {
             let mut members = lock(&self.members);
-            let Members { rooms, history } = &mut *members;
-            let Some(history) = history else { return };
+            let Members { rooms, memory } = &mut *members;
+            let Some(memory) = memory else { return };
             let frames = if is_volatile {
-                self.unnumbered(history, event)
+                self.unnumbered(memory, event)
             } else {
-                self.append(history, event, Address::Rooms(target.clone()))
+                self.append(memory, event, Address::Rooms(target.clone()))
             };
             rooms.select(target, |socket| {
                 if is_volatile {
                     queue(socket, &frames, options);
                 } else {
-                    send(history, socket, &frames, options);
+                    send(memory, socket, &frames, options);
                 }
                 if socket.is_watched() {
                     watched.push(socket.clone());
                 }
             });
-            history.take_dropped()
+            memory.settle()
         };
         drop(dropped);
         dispatch::tell_outgoing(&watched, event);
     }
 
     /// Numbers an event and remembers it. It is to be sent to its recipients under the same lock.
-    fn append(&self, history: &mut History<Data>, event: &Draft, address: Address) -> Frames {
-        let frames = event.write_with_offset(self.parser(), &self.namespace, history.next());
-        history.append(now(), address, frames.clone());
+    fn append(&self, memory: &mut Memory, event: &Draft, address: Address) -> Frames {
+        let next = memory.history().map(|history| history.next());
+        let frames = self.write(event, next);
+        memory.append(now(), address, frames.clone());
         frames
     }
 
     /// An event that is not remembered. It must not change what the client takes for its offset, unless to a true one.
-    fn unnumbered(&self, history: &History<Data>, event: &Draft) -> Frames {
-        if event.ends_in_string() {
-            event.write_with_offset(self.parser(), &self.namespace, history.newest())
-        } else {
-            event.write(self.parser(), &self.namespace, None)
+    fn unnumbered(&self, memory: &mut Memory, event: &Draft) -> Frames {
+        let newest = memory.history().map(|history| history.newest());
+        self.write(event, newest.filter(|_| event.ends_in_string()))
+    }
+
+    fn write(&self, event: &Draft, offset: Option<Offset>) -> Frames {
+        match offset {
+            Some(offset) => event.write_with_offset(self.parser(), &self.namespace, offset),
+            None => event.write(self.parser(), &self.namespace, None),
         }
+    }
+
+    /// What the application keeps on a socket has changed.
+    pub(crate) fn save_value(&self, socket: &Socket, id: TypeId, value: &Value) {
+        let Some(tenure) = socket.tenure() else {
+            return;
+        };
+        let stored = self.stored_data.as_ref();
+        let saved = stored.and_then(|stored| stored.save(id, value));
+        if let (Some((key, json)), Some(memory)) = (saved, &mut lock(&self.members).memory) {
+            memory.save_value(tenure, key, &json);
+        }
+    }
+
+    /// The namespace is gone for good, and what was stored of it with it.
+    pub(crate) fn forget_sessions(&self) {
+        let forgotten = match &mut lock(&self.members).memory {
+            Some(memory) => memory.forget(),
+            None => None,
+        };
+        drop(forgotten);
     }
 
     fn parser(&self) -> Option<&dyn Parser> {
@@ -352,7 +414,7 @@ impl LocalAdapter {
         let is_new = !members.rooms.is_in(member, &room);
         let joined = self.join_in(&mut members.rooms, member, socket.room(), room.clone());
         match joined {
-            Ok(()) if is_new => members.room_changed(socket, &room, true),
+            Ok(()) if is_new => members.room_changed(member, socket, &room, true),
             Ok(()) => {}
             Err(error) => {
                 tracing::debug!(id = socket.id(), %error, "room of a middleware not joined");
@@ -362,8 +424,8 @@ impl LocalAdapter {
 }
 
 /// Sends the event that was appended last. Whether it can be queued makes no difference to whom it is for.
-fn send(history: &mut History<Data>, socket: &Socket, frames: &Frames, options: SendOptions) {
-    if let Some(tenure) = socket.tenure() {
+fn send(memory: &mut Memory, socket: &Socket, frames: &Frames, options: SendOptions) {
+    if let (Some(history), Some(tenure)) = (memory.history(), socket.tenure()) {
         history.sent(tenure);
     }
     queue(socket, frames, options);

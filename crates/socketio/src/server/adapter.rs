@@ -58,9 +58,9 @@ pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 /// from which [`Draft::event`] makes it again, arguments as [`Args::json`] and [`Args::attachments`], from which
 /// [`Args::from_json`] makes them again, and [`SocketDetails`] by serde.
 pub trait Adapter: Send + Sync + 'static {
-    /// The namespace is there: from now on something may be asked, and may be told by other nodes. Called once, before
-    /// anything else, and perhaps outside of a runtime. An adapter that was made for nothing, since another thread was
-    /// first to make the namespace, is dropped without it.
+    /// The namespace is there, and may be told of by other nodes. Called once, perhaps outside of a runtime; what another
+    /// thread asks for in the same moment may come before. An adapter that was made for nothing, since another thread
+    /// was first to make the namespace, is dropped without it.
     fn init(&self) {}
 
     /// The namespace has gone, or the server is closed: nothing more is asked. Called once for each

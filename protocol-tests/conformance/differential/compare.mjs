@@ -74,13 +74,23 @@ function sentIn(testCase, step) {
 /** The two observations side by side, the first difference marked. */
 export function sideBySide(reference, ours, [r, o]) {
   const rows = [["  step", "reference", "ours"]];
-  const cell = (one) => (one === undefined ? "" : one.line.slice(0, WIDTH));
+  // Of long lines that differ late, the place where they do.
+  const late = Math.max(0, commonLength(reference[r]?.line ?? "", ours[o]?.line ?? "") - WIDTH / 2);
   for (let i = -BEFORE; i < AFTER && (r + i < reference.length || o + i < ours.length); i += 1) {
     const [left, right] = [reference[r + i], ours[o + i]];
-    if (left !== undefined || right !== undefined) rows.push([`${i === 0 ? ">" : " "} ${left?.step ?? right?.step}`, cell(left), cell(right)]);
+    if (left === undefined && right === undefined) continue;
+    const start = i === 0 ? late : 0;
+    const cell = (one) => (start > 0 ? "…" : "") + (one?.line ?? "").slice(start, start + WIDTH);
+    rows.push([`${i === 0 ? ">" : " "} ${left?.step ?? right?.step}`, cell(left), cell(right)]);
   }
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column].length)));
   return rows.map(([step, left, right]) => `${step.padEnd(widths[0])} | ${left.padEnd(widths[1])} | ${right}`).join("\n");
+}
+
+function commonLength(one, other) {
+  let length = 0;
+  while (length < one.length && one[length] === other[length]) length += 1;
+  return length;
 }
 
 const WIDTH = 80;

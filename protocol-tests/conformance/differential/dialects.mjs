@@ -7,6 +7,7 @@ export const v4 = {
   query: "EIO=4",
   join: (packets) => packets.join(SEPARATOR),
   split: ({ body }) => body.split(SEPARATOR),
+  isBinary: (packet) => packet.startsWith("b"),
 };
 
 /** Protocol 3: each packet behind its length, in characters of JavaScript; or in bytes, if there is binary data. */
@@ -14,6 +15,8 @@ export const v3 = {
   query: "EIO=3",
   join: (packets) => packets.map((packet) => `${packet.length}:${packet}`).join(""),
   split: ({ headers, body, bytes }) => (headers["content-type"] === "application/octet-stream" ? splitBytes(bytes) : splitText(body)),
+  // Which stays what it is, as its type stands in the base64.
+  isBinary: () => false,
 };
 
 function splitText(body) {

@@ -1,7 +1,7 @@
 // What came back, in one form for both servers: without ids, and without what no server promises, such as the order of
 // the keys of an object.
 
-const ID = /^[A-Za-z0-9_-]{20}$/;
+export const ID = /^[A-Za-z0-9_-]{20}$/;
 
 /** An Engine.IO packet as text; ids become `<id>`. */
 export function enginePacket(text) {
@@ -25,72 +25,15 @@ export function response(got) {
 /** JSON with sorted keys, so that equal values are equal texts. Numbers are those of JavaScript, as on the clients. */
 export function canonical(value) {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  // What JSON has no word for is `null`, as it is in lists in JavaScript.
+  if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null";
   if (Buffer.isBuffer(value)) return `<${value.toString("hex")}>`;
-  const members = Object.keys(value).sort();
+  if (value instanceof Date) return JSON.stringify(value);
+  const members = Object.keys(value).filter((name) => value[name] !== undefined).sort();
   return `{${members.map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
 }
 
-/** The Socket.IO packets in a stream of messages, each with its attachments in their places. */
-export class SocketPackets {
-  #head = null;
-  #attachments = [];
-  /** The sockets that were connected, by id, in order. */
-  ids = [];
-
-  /** A message has come: the line that tells of its packet, or null if attachments are missing. */
-  add(message) {
-    if (typeof message !== "string") {
-      if (this.#head === null) return `stray attachment ${message.toString("hex")}`;
-      this.#attachments.push(message);
-    } else if (this.#head !== null) {
-      return `text among attachments ${JSON.stringify(message)}`;
-    } else {
-      this.#head = split(message);
-      if (this.#head === null) return `no packet ${JSON.stringify(message)}`;
-    }
-    if (this.#attachments.length < this.#head.count) return null;
-    const { type, namespace, id, json } = this.#head;
-    const data = this.#reconstruct(type, json);
-    this.#head = null;
-    this.#attachments = [];
-    return `${NAMES[type]} ${namespace}${id && ` ${id}`}${data}`;
-  }
-
-  #reconstruct(type, json) {
-    if (json === "") return "";
-    const value = parsed(json, (_key, one) => {
-      const at = one?._placeholder === true ? this.#attachments[one.num] : undefined;
-      return at ?? one;
-    });
-    if (value === undefined) return ` (no JSON) ${json}`;
-    if (type === "0" && ID.test(value?.sid)) {
-      this.ids.push(value.sid);
-      return ` ${canonical({ ...value, sid: "<id>" })}`;
-    }
-    return ` ${canonical(this.#withoutIds(value))}`;
-  }
-
-  /** The ids among strings, which may be sorted by them, stand in one order. */
-  #withoutIds(value) {
-    if (typeof value === "string") return this.ids.includes(value) ? "<id>" : value;
-    if (!Array.isArray(value)) return value;
-    const same = value.map((one) => this.#withoutIds(one));
-    return same.includes("<id>") && same.every((one) => typeof one === "string") ? same.sort() : same;
-  }
-}
-
-// A packet that carries attachments is an event or an answer like any other, once it is complete.
-const NAMES = ["connect", "disconnect", "event", "answer", "connect error", "event", "answer"];
-
-function split(message) {
-  const match = /^([0-6])(?:(\d+)-)?(?:(\/[^,]*),)?(\d*)([^]*)$/.exec(message);
-  if (match === null) return null;
-  const [, type, count = "0", namespace = "/", id, json] = match;
-  return { type, count: Number(count), namespace, id, json };
-}
-
-function parsed(json, reviver) {
+export function parsed(json, reviver) {
   try {
     return JSON.parse(json, reviver);
   } catch {

@@ -7,9 +7,10 @@
 import { engineRules } from "./rules/engine.mjs";
 import { engine3Rules } from "./rules/engine3.mjs";
 import { handshakeRules } from "./rules/handshake.mjs";
+import { msgpackRules } from "./rules/msgpack.mjs";
 import { socketRules } from "./rules/socket.mjs";
 
-export const rules = [...handshakeRules, ...engineRules, ...engine3Rules, ...socketRules];
+export const rules = [...handshakeRules, ...engineRules, ...engine3Rules, ...socketRules, ...msgpackRules];
 
 /** The rules that name no row of DIFFERENCES.md. */
 export function rulesWithoutRow(differences) {

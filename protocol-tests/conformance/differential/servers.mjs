@@ -3,12 +3,14 @@
 import { launch } from "../lib/target.mjs";
 import { Inbox, pause } from "../lib/wait.mjs";
 import { Socket } from "./connections.mjs";
+import { Msgpack, Plain } from "./parsers.mjs";
 
 /** The sets of options by the name that cases use. */
 export const variants = {
   default: {},
   small: { maxPayload: 1000 },
   eio3: { allowEIO3: true },
+  msgpack: { parser: "msgpack" },
 };
 
 const PONG = { text: "3" };
@@ -67,32 +69,37 @@ function isDead({ child }) {
 async function start(target, options) {
   const { child, log, ready } = launch(target, JSON.stringify(options));
   const server = await ready;
-  return { ...server, child, log, witness: await Witness.open(server) };
+  return { ...server, child, log, witness: await Witness.open(server, options.parser === "msgpack" ? Msgpack : Plain) };
 }
 
 /** One well-behaved client of each kind that stays for the whole run. */
 class Witness {
+  #parser;
   #engine;
   #socket;
   #statuses = new Inbox();
   #answers = new Map(); // ack id -> resolve
   #asked = 0;
 
-  static async open(server) {
-    const witness = new Witness();
+  static async open(server, parser) {
+    const witness = new Witness(parser);
     witness.#engine = await Socket.dial(server, "/engine.io/?EIO=4&transport=websocket");
     witness.#socket = await Socket.dial(server, "/socket.io/?EIO=4&transport=websocket");
     await witness.#engine.next();
     await witness.#socket.next();
-    await witness.#socket.send({ text: "40" });
+    await witness.#socket.send(parser.join);
     await witness.#socket.next();
-    witness.#listen(witness.#engine, (text) => witness.#statuses.put(JSON.parse(text.slice(1))));
-    witness.#listen(witness.#socket, (text) => {
-      const [, id, json] = /^43(\d+)(.*)$/.exec(text);
-      witness.#answers.get(Number(id))?.(JSON.parse(json)[0]);
-      witness.#answers.delete(Number(id));
+    witness.#listen(witness.#engine, ({ text }) => witness.#statuses.put(JSON.parse(text.slice(1))));
+    witness.#listen(witness.#socket, (received) => {
+      const answer = parser.answer(received);
+      witness.#answers.get(answer?.id)?.(answer.data[0]);
+      witness.#answers.delete(answer?.id);
     });
     return witness;
+  }
+
+  constructor(parser) {
+    this.#parser = parser;
   }
 
   /** What became of a session of Engine.IO, once it has ended, in lines: messages received, and the close reasons. */
@@ -111,7 +118,7 @@ class Witness {
   async left(id) {
     const asked = (this.#asked += 1);
     const answer = new Promise((resolve) => this.#answers.set(asked, resolve));
-    await this.#socket.send({ text: `42${asked}["left",${JSON.stringify(id)}]` });
+    await this.#socket.send(this.#parser.ask(asked, "left", id));
     const none = pause(2000).then(() => ["nothing yet"]);
     return (await Promise.race([answer, none])).join(", ");
   }
@@ -123,9 +130,9 @@ class Witness {
 
   async #listen(session, take) {
     while (!session.closed) {
-      const { text } = await session.next(2 ** 31 - 1);
-      if (text === "2") await session.send(PONG);
-      else if (text !== undefined) take(text);
+      const received = await session.next(2 ** 31 - 1);
+      if (received.text === "2") await session.send(PONG);
+      else if (!session.closed) take(received);
     }
     this.#statuses.end("the witness's session has ended");
   }

@@ -1,7 +1,7 @@
 // Makes a failing case small: delta debugging over everything in it that is a list or a text.
 
 /** Fields that say what a case is, and are not made smaller. */
-const FIXED = new Set(["kind", "server", "carrier", "opened", "method", "opcode", "close", "rsv"]);
+const FIXED = new Set(["kind", "server", "carrier", "opened", "method", "opcode", "close", "rsv", "mutated"]);
 
 /** The smallest case found that still fails, with at most so many tries of `fails` in at most so many milliseconds. */
 export async function shrink(testCase, fails, { tries = 400, ms = 15_000 } = {}) {

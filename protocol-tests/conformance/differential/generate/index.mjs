@@ -4,6 +4,7 @@ import { Random } from "../random.mjs";
 import { pollingCase, probeCase, webSocketCase } from "./engine.mjs";
 import { polling3Case, webSocket3Case } from "./engine3.mjs";
 import { handshakeCase } from "./handshake.mjs";
+import { msgpackCase } from "./msgpack.mjs";
 import { socketCase } from "./socket.mjs";
 
 const generators = {
@@ -14,6 +15,7 @@ const generators = {
   websocket3: [1, webSocket3Case],
   probe: [1, probeCase],
   socket: [8, socketCase],
+  msgpack: [2, msgpackCase],
 };
 
 export const kinds = Object.keys(generators);

@@ -4,10 +4,10 @@ import { byLength, isEnd } from "./sent.mjs";
 
 export const engine3Rules = [
   {
-    name: "protocol 3: binary packet that is no message",
-    row: "A binary packet of protocol 3 that is no message",
+    name: "protocol 3: binary packet of no type",
+    row: "A binary packet of protocol 3 of no known type",
     then: "end",
-    explains: ({ testCase, step, ours }) => isProtocol3(testCase) && (isEnd(ours) || isGone(ours)) && sentUpTo(testCase, step).some(isBinaryOfAnotherType),
+    explains: ({ testCase, step, ours }) => isProtocol3(testCase) && (isEnd(ours) || isGone(ours)) && sentUpTo(testCase, step).some(isBinaryOfNoType),
   },
   {
     name: "protocol 3: ping with data",
@@ -17,13 +17,13 @@ export const engine3Rules = [
   },
   {
     name: "protocol 3: length that is no plain number",
-    row: "A length of protocol 3 that is not written in plain digits",
+    row: "Lengths in bodies of protocol 3",
     then: "end",
     explains: ({ testCase, step }) => isProtocol3(testCase) && (testCase.posts ?? []).slice(0, step).some(({ body }) => hasOddLength(body ?? "")),
   },
   {
     name: "protocol 3: malformed bytes",
-    row: "A malformed body of bytes of protocol 3",
+    row: "Lengths in bodies of protocol 3",
     then: "end",
     explains: ({ testCase, step }) => isProtocol3(testCase) && (testCase.posts ?? []).slice(0, step).some(({ hex }) => breaksOff(Buffer.from(hex ?? "", "hex"))),
   },
@@ -47,11 +47,11 @@ function sentUpTo(testCase, step) {
   return (testCase.frames ?? testCase.posts ?? []).slice(0, step);
 }
 
-/** Messages have the type 4, also as bytes and in base64. */
-function isBinaryOfAnotherType({ text, body, hex, headers }) {
-  if (body !== undefined) return [...byLength(body)].some(([, packet]) => /^b(?!4)/.test(packet));
-  if (text !== undefined) return /^b(?!4)/.test(text);
-  return headers === undefined && !hex.startsWith("04");
+/** A frame of bytes begins with the type as a byte, base64 with its digit. */
+function isBinaryOfNoType({ text, body, hex, headers }) {
+  if (body !== undefined) return [...byLength(body)].some(([, packet]) => /^b(?![0-6])/.test(packet));
+  if (text !== undefined) return /^b(?![0-6])/.test(text);
+  return headers === undefined && !/^0[0-6]/.test(hex);
 }
 
 function hasOddLength(body) {

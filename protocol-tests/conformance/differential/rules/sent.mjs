@@ -12,9 +12,10 @@ export function packets(testCase, step) {
   return [...bodies(testCase, step).flatMap(split), ...frames(testCase, step)];
 }
 
-/** The text frames that were sent up to a step. */
+/** The text frames that were sent up to a step. In protocol 3 one of bytes begins with the type, too. */
 export function frames(testCase, step) {
-  return (testCase.frames ?? []).slice(0, step).map(({ text, pieces }) => text ?? pieces?.join("") ?? "");
+  const typeOf = (hex = "") => (testCase.server === "eio3" && hex !== "" ? String(parseInt(hex.slice(0, 2), 16)) : "");
+  return (testCase.frames ?? []).slice(0, step).map(({ text, pieces, hex }) => text ?? pieces?.join("") ?? typeOf(hex));
 }
 
 /** The lengths and packets of a body of protocol 3, as JavaScript counts them. */

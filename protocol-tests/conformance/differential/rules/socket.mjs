@@ -80,6 +80,13 @@ export const socketRules = [
       sent?.length > 1 && isEnd(reference) && oursRest.some(isEnd) && referenceRest.length <= oursRest.length,
   },
   {
+    name: "disconnect before a broken packet",
+    row: "What came before a broken packet in the same body or segment",
+    then: { reference: 1, ours: 1 },
+    explains: ({ testCase, reference, ours }) =>
+      /^left: forced (server )?close$/.test(reference) && ours === "left: client namespace disconnect" && testCase.steps.some(({ length }) => length > 1),
+  },
+  {
     name: "packet behind a disconnect by the server",
     row: "A packet for a namespace from which the server has just disconnected the client",
     then: "end",

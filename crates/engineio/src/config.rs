@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{cookie::Cookie, cors::Cors, packet::Frame};
+use crate::{cookie::Cookie, cors::Cors, handshake::Transport, packet::Frame};
 
 /// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
 ///
@@ -21,10 +21,8 @@ pub struct Config {
     pub path: String,
     /// Whether requests come with a trailing slash behind `path`, as the official clients' do. Default: `true`.
     pub add_trailing_slash: bool,
-    /// Whether long-polling is offered. Default: `true`.
-    pub polling: bool,
-    /// Whether WebSocket is offered. Default: `true`.
-    pub websocket: bool,
+    /// The transports that are offered, in any order. Default: both.
+    pub transports: Vec<Transport>,
     /// Whether a session may change from long-polling to WebSocket. Default: `true`.
     pub allow_upgrades: bool,
     /// Whether clients of protocol 3 are served too, those of Socket.IO 2 (`allowEIO3`). They make the ids of their sockets
@@ -105,8 +103,7 @@ impl Default for Config {
         Self {
             path: "/engine.io".to_owned(),
             add_trailing_slash: true,
-            polling: true,
-            websocket: true,
+            transports: vec![Transport::Polling, Transport::WebSocket],
             allow_upgrades: true,
             allow_eio3: false,
             ping_interval: Duration::from_secs(25),

@@ -107,11 +107,10 @@ impl Query {
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "transport" => {
-                    transport = match &*value {
-                        "polling" if config.polling => Ok(Transport::Polling),
-                        "websocket" if config.websocket => Ok(Transport::WebSocket),
-                        _ => Err(HandshakeError::UnknownTransport),
-                    }
+                    let mut offered = config.transports.iter().copied();
+                    transport = offered
+                        .find(|transport| transport.as_str() == value)
+                        .ok_or(HandshakeError::UnknownTransport);
                 }
                 "EIO" if value == "4" => dialect.protocol = Protocol::V4,
                 "EIO" => dialect.protocol = Protocol::V3,
@@ -137,8 +136,9 @@ impl Query {
 
 /// The open packet, alike in both versions of the protocol: the session's id, what it may upgrade to, and what the client must know of the heartbeat.
 pub(crate) fn open_packet(sid: Sid, transport: Transport, config: &Config) -> Frame {
+    let is_offered = config.allow_upgrades && config.transports.contains(&Transport::WebSocket);
     let upgrades = match transport {
-        Transport::Polling if config.allow_upgrades && config.websocket => r#"["websocket"]"#,
+        Transport::Polling if is_offered => r#"["websocket"]"#,
         _ => "[]",
     };
     Frame::Text(Bytes::from(format!(
@@ -236,7 +236,7 @@ mod tests {
             );
         }
         let config = Config {
-            polling: false,
+            transports: vec![Transport::WebSocket],
             ..Config::default()
         };
         assert_eq!(
@@ -270,7 +270,7 @@ mod tests {
                 ..config.clone()
             },
             Config {
-                websocket: false,
+                transports: vec![Transport::Polling],
                 ..config.clone()
             },
         ] {

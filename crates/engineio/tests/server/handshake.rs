@@ -1,6 +1,6 @@
 //! Handshakes, and how they are refused.
 
-use engineio::{CloseReason, Config, Frame};
+use engineio::{CloseReason, Config, Frame, Transport};
 use tokio_tungstenite::tungstenite;
 
 use crate::support::{Polling, Server, target, websocket_on};
@@ -180,12 +180,24 @@ async fn junk_after_an_upgrade_request_ends_that_session_only() {
 #[tokio::test]
 async fn transports_can_be_switched_off() {
     let server = Server::quiet(Config {
-        polling: false,
+        transports: vec![Transport::WebSocket],
         ..Config::default()
     });
+    let unknown = r#"{"code":0,"message":"Transport unknown"}"#;
     let reply = server.connect().get(&target("polling", "")).await;
-    reply.assert(400, r#"{"code":0,"message":"Transport unknown"}"#);
+    reply.assert(400, unknown);
     server.websocket().await;
+
+    let server = Server::quiet(Config {
+        transports: vec![Transport::Polling],
+        ..Config::default()
+    });
+    let client = Polling::open(&server).await;
+    let reply = server
+        .connect()
+        .get(&target("websocket", &client.sid))
+        .await;
+    reply.assert(400, unknown);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub struct Config {
     pub max_dynamic_namespaces: usize,
     /// Whether a namespace that a client has brought about goes when nobody is in it any more. Default: `true`, where the
     /// reference has `false`.
-    pub cleanup_empty_namespaces: bool,
+    pub cleanup_empty_child_namespaces: bool,
     /// The bytes of a namespace's name. Default: 255.
     pub max_name_len: usize,
     /// The bytes of the auth payload of a CONNECT. Default: 16 KiB.
@@ -103,7 +103,7 @@ impl Default for Config {
             max_ack_responses: 10_000,
             max_namespaces_per_client: 32,
             max_dynamic_namespaces: 1_000,
-            cleanup_empty_namespaces: true,
+            cleanup_empty_child_namespaces: true,
             max_name_len: limits.max_name_len,
             max_auth_bytes: limits.max_auth_bytes,
             max_event_name: limits.max_event_name,

@@ -174,7 +174,7 @@ impl Namespaces {
             return Left::Stays;
         };
         let before = clients.fetch_sub(1, Ordering::Relaxed);
-        if before > 1 || !self.config.cleanup_empty_namespaces {
+        if before > 1 || !self.config.cleanup_empty_child_namespaces {
             return Left::Stays;
         }
         if let Some(wait) = namespace.local_adapter().expects_somebody_for() {

@@ -256,7 +256,7 @@ async fn a_child_does_not_go_while_somebody_connects() {
 async fn without_clean_up_a_child_stays() {
     let (note, mut notes) = notes();
     let io = Server::with_config(Config {
-        cleanup_empty_namespaces: false,
+        cleanup_empty_child_namespaces: false,
         ..Config::default()
     });
     io.on_new_namespace(move |namespace| note.add(namespace.name()));

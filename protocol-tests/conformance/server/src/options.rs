@@ -160,16 +160,14 @@ impl Options {
     /// The Engine.IO half, for a server at this path.
     pub fn engine(&self, path: &str) -> engineio::Config {
         let default = engineio::Config::default();
-        let offers = |name: &str| {
-            self.transports
-                .as_ref()
-                .is_none_or(|names| names.iter().any(|one| one == name))
-        };
+        let mut transports = default.transports.clone();
+        if let Some(names) = &self.transports {
+            transports.retain(|transport| names.iter().any(|name| name == transport.as_str()));
+        }
         let max_payload = self.max_payload.unwrap_or(default.max_payload);
         engineio::Config {
             path: path.to_owned(),
-            polling: offers("polling"),
-            websocket: offers("websocket"),
+            transports,
             allow_upgrades: self.allow_upgrades.unwrap_or(default.allow_upgrades),
             allow_eio3: self.allow_eio3,
             ping_interval: self
@@ -258,7 +256,9 @@ impl Options {
                 .as_ref()
                 .map(RecoveryOption::recovery),
             parser: self.parser.map(ParserOption::parser),
-            cleanup_empty_namespaces: self.cleanup.unwrap_or(default.cleanup_empty_namespaces),
+            cleanup_empty_child_namespaces: self
+                .cleanup
+                .unwrap_or(default.cleanup_empty_child_namespaces),
             ..default
         }
     }

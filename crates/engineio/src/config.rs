@@ -37,7 +37,8 @@ pub struct Config {
     pub upgrade_timeout: Duration,
     /// The largest message, or long-polling body, in bytes (`maxHttpBufferSize`). Default: 1,000,000.
     pub max_payload: usize,
-    /// Which pages of other origins may use the server. Default: none, no CORS header is sent.
+    /// Which pages of other origins may use the server. Default: none, no CORS header is sent; but browsers ask nobody
+    /// about WebSockets and the scripts of JSONP polling, which any page may use unless the origins are named here.
     pub cors: Option<Cors>,
     /// A cookie with the session's id, for load balancers. Default: none.
     pub cookie: Option<Cookie>,

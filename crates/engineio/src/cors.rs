@@ -78,7 +78,8 @@ impl fmt::Debug for OriginPredicate {
 ///
 /// Where the origins are a list or a predicate, an origin that is not among them is also refused, with status 403 and
 /// code 4, a WebSocket and any request for a session there is: CORS alone keeps a foreign page from reading
-/// responses, not from opening a WebSocket. The server's own pages and clients that name no origin are let in.
+/// responses, not from opening a WebSocket. The server's own pages and clients that name no origin are let in. A script of
+/// JSONP polling, which any page can load and read, must name one, and does so by its `Referer`.
 #[derive(Debug, Clone)]
 pub struct Cors(CorsOptions);
 

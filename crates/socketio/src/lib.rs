@@ -314,7 +314,7 @@ pub use self::{
 #[cfg(feature = "server")]
 pub use engineio::{
     CloseDetail, Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, HttpCompression,
-    Origins, SameSite, Transport,
+    Origins, Protocol, SameSite, Transport,
     server::{BadRequest, ConnectionError, Hooks, Listener, Peer, RemoteAddr, Secure, StaticFiles},
 };
 

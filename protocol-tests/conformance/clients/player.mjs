@@ -44,7 +44,7 @@ class Player {
   async connected({ as }) {
     const one = this.#sockets.get(as);
     await one.inboxes.connect.take(`${as} to connect`, 10_000);
-    one.id = one.socket.id.split("#").at(-1);
+    one.id = one.socket.id;
   }
 
   async disconnected({ as }) {
@@ -54,7 +54,7 @@ class Player {
   async refused({ namespace, auth, message, data }) {
     const { inboxes } = this.#socket(this.#manager(), namespace, auth);
     const [error] = await inboxes.refused.take("a refusal");
-    if (this.version === 2) assert.deepEqual(error, data ?? message);
+    if (this.version === 2) assert.deepEqual(error, data ?? { message });
     else assert.deepEqual([error.message, error.data], [message, data]);
   }
 
@@ -101,7 +101,7 @@ class Player {
   }
 
   #manager() {
-    const options = { transports: transports[this.way], reconnectionDelay: 50, reconnectionDelayMax: 200, forceNew: true, autoConnect: true };
+    const options = { transports: transports[this.way], reconnectionDelay: 50, reconnectionDelayMax: 200 };
     const manager = new this.io.Manager(this.url, options);
     this.#managers.push(manager);
     return manager;
@@ -119,7 +119,6 @@ class Player {
     keep("disconnect", "disconnect");
     keep("refused", this.version === 2 ? "error" : "connect_error");
     for (const event of this.received) keep(event, event);
-    socket.open();
     return { socket, inboxes };
   }
 

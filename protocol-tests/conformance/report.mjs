@@ -36,8 +36,7 @@ const differences = chosen.length > 0 ? [] : [await compareAll(FIXED_SEED), awai
 printFailures();
 printTable();
 await writeFullTable();
-printCoverage();
-printCounts();
+printCounts(printCoverage());
 
 /** Sends generated packets to both; see `differential/run.mjs` for many more of them. */
 async function compareAll(seed) {
@@ -140,8 +139,10 @@ async function writeFullTable() {
   const head = (...names) => [bar([...names, ...targets]), bar([...names, ...targets].map(() => "---"))];
   const lines = ["# The catalogue", ""];
   for (const { group, lines: promises } of catalogue) {
-    lines.push(`## ${group}: ${covered(promises)}`, "", ...head("line", "promise"));
-    for (const { id, promise } of promises) lines.push(bar([id, promise, ...targets.map((target) => verdicts.get(id)[target])]));
+    lines.push(`## ${group}: ${covered(promises)}`, "", ...head("line", "promise", "tests"));
+    for (const line of promises) {
+      lines.push(bar([line.id, line.promise, shownBy(line), ...targets.map((target) => verdicts.get(line.id)[target])]));
+    }
     lines.push("");
   }
 
@@ -160,7 +161,13 @@ async function writeFullTable() {
   console.log("\nevery line and every test by name: protocol-tests/artefacts/conformance.md");
 }
 
-/** How many lines no test shows, and mistakes in the catalogue. */
+/** How many tests show a line, and the crates' own tests that do. */
+function shownBy({ id, crates = [] }) {
+  const names = new Set([...results.values()].flat().filter((test) => test.shows.includes(id)).map((test) => test.name));
+  return [...(names.size > 0 ? [names.size] : []), ...crates.map((path) => `\`${path}\``)].join(", ");
+}
+
+/** Returns how many lines no test shows, and how many mistakes there are in the catalogue: each makes the run red. */
 function printCoverage() {
   const lines = catalogue.flatMap(({ lines }) => lines);
   const without = lines.filter((line) => !isCovered(line));
@@ -171,9 +178,9 @@ function printCoverage() {
   return without.length + wrong.length;
 }
 
-function printCounts() {
+function printCounts(uncovered) {
   const all = [...results.values()].flat();
-  const failed = all.filter((test) => !test.ok).length + differences.filter(isRed).length;
+  const failed = all.filter((test) => !test.ok).length + differences.filter(isRed).length + uncovered;
   const passed = all.filter((test) => test.ok && !test.skipped).length + differences.filter((result) => !isRed(result)).length;
   console.log(`\n# pass ${passed}\n# fail ${failed}`);
   process.exitCode = failed > 0 || all.length === 0 ? 1 : 0;

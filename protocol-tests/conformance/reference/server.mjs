@@ -9,7 +9,7 @@ import { echoElsewhere, useLayers } from "./layers.mjs";
 import { ownHandlers } from "./own.mjs";
 import { noteRooms, utilities } from "./utility.mjs";
 
-const { maxPayload, refuse, ask, headers, layers, alone, cleanup, parser, port = 0, ...given } = JSON.parse(process.argv[2] ?? "{}");
+const { maxPayload, refuse, ask, headers, layers, events, generateId, alone, cleanup, parser, port = 0, ...given } = JSON.parse(process.argv[2] ?? "{}");
 const options = {
   serveClient: false,
   ...given,
@@ -55,6 +55,13 @@ function engineFixture(engine) {
   let open = 0;
 
   if (layers) useLayers(engine);
+  if (generateId) {
+    engine.generateId = async ({ _query }) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (_query.x === undefined) throw new Error("there is nothing to make an id of");
+      return `made-of-${_query.x}`;
+    };
+  }
   if (headers) {
     engine.on("initial_headers", (headers) => (headers["x-initial"] = "1"));
     engine.on("headers", (headers) => (headers["x-every"] = "1"));
@@ -63,7 +70,11 @@ function engineFixture(engine) {
     refused.push({ code, message: code === 4 ? context.message : message, url: req.url });
   });
   engine.on("connection", (session) => {
-    const record = { messages: 0, reasons: [], waiting: [] };
+    const record = { messages: 0, reasons: [], waiting: [], events: [] };
+    if (events) {
+      session.on("packet", ({ type }) => record.events.push(type));
+      for (const name of ["flush", "drain", "upgrading", "upgrade"]) session.on(name, () => record.events.push(name));
+    }
     known.set(session.id, record);
     open += 1;
     session.on("message", (message) => {
@@ -109,6 +120,8 @@ function engineFixture(engine) {
         return session.send(String(open));
       case "request":
         return session.send(JSON.stringify({ x: session.request._query.x ?? null, user: session.request.user ?? null }));
+      case "events":
+        return session.send(JSON.stringify(record?.events ?? null));
       case "refused": {
         const those = refused.filter(({ url }) => url.includes(argument));
         return session.send(JSON.stringify(those.map(({ code, message }) => [code, message])));

@@ -97,6 +97,55 @@ group("Handshake and verification", () => {
   });
 });
 
+group("Handshake and verification", () => {
+  for (const Carrier of carriers) {
+    test(`over ${Carrier.transport} the application makes the ids, after a wait [hs.id-own]`, async () => {
+      const mine = `${Carrier.transport}-1`;
+      const session = await Carrier.open(await server({ generateId: true }), ENGINE, `&x=${mine}`);
+      assert.equal(session.sid, `made-of-${mine}`);
+      await session.send("4hello");
+      assert.equal(await session.next(), "4hello");
+    });
+  }
+
+  test("a session with an id of the application's can be upgraded [hs.id-own]", async () => {
+    const target = await server({ generateId: true });
+    const session = await PollingSession.open(target, ENGINE, "&x=upgrade");
+    const probe = await WebSocketSession.dial(target, ENGINE, `&sid=${session.sid}`);
+    await probe.send("2probe");
+    assert.equal(await probe.next(), "3probe");
+    await probe.send("5", "4hello");
+    assert.equal(await probe.next(), "4hello");
+  });
+
+  test("when no id can be made the handshake is refused with code 3 [hs.id-fails]", async () => {
+    const target = await server({ generateId: true });
+    const polling = await ask(target, "GET", POLLING);
+    assert.deepEqual([polling.status, JSON.parse(polling.body)], [400, { code: 3, message: "Bad request" }]);
+    assert.equal((await upgrade(target, "")).status, differs({ reference: 101, ours: 400 }));
+  });
+});
+
+group("Messages, ordering, flush", () => {
+  test("the application is told of what comes, of what is written, and of the steps of an upgrade [msg.events]", async () => {
+    const target = await server({ events: true });
+    const session = await PollingSession.open(target);
+    await session.send("4one", "4two");
+    assert.deepEqual([await session.next(), await session.next()], ["4one", "4two"]);
+    const probe = await WebSocketSession.dial(target, ENGINE, `&sid=${session.sid}`);
+    await probe.send("2probe");
+    assert.equal(await probe.next(), "3probe");
+    await probe.send("5", "4three");
+    assert.equal(await probe.next(), "4three");
+    const happened = await command(await WebSocketSession.open(target), `events ${session.sid}`);
+    const written = ["flush", "drain"];
+    assert.deepEqual(happened.filter((one) => !written.includes(one)), ["message", "message", "upgrading", "upgrade", "message"]);
+    const writes = happened.filter((one) => written.includes(one));
+    assert.ok(writes.length >= 4, `written: ${writes}`);
+    assert.deepEqual(writes, Array.from(writes, (_, i) => written[i % 2]));
+  });
+});
+
 group("HTTP attachment", () => {
   test("a port of Engine.IO alone answers other paths with 501 and opens sessions [http.alone http.variants]", async () => {
     const target = await server({ alone: true });

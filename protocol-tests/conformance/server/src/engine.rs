@@ -8,7 +8,9 @@ use std::{
 
 use engineio::{
     CloseReason, Frame, Message, SendOptions, Sid,
+    packet::Packet,
     server::{ConnectionError, Engine, Handler, Link},
+    session::Event as SessionEvent,
 };
 use serde_json::{Value, json};
 
@@ -18,22 +20,46 @@ use crate::{layers::User, socket::lock};
 pub struct Fixture {
     /// What is known of each session, by its id. Guards plain values for as long as one call takes.
     known: Mutex<HashMap<String, Record>>,
-    refused: Refused,
+    told: Told,
 }
 
-/// The requests that were refused: code, message, and the request's path and query.
+/// What hooks were told: of refused requests code, message and URL, and of sessions by their ids what happened.
 #[derive(Clone, Default)]
-pub struct Refused(Arc<Mutex<Vec<(u8, String, String)>>>);
+pub struct Told {
+    refused: Arc<Mutex<Vec<(u8, String, String)>>>,
+    events: Arc<Mutex<HashMap<String, Vec<String>>>>,
+}
 
-impl Refused {
-    pub fn note(&self, error: &ConnectionError<'_>) {
+impl Told {
+    pub fn refused(&self, error: &ConnectionError<'_>) {
         let url = error.request.uri.to_string();
-        lock(&self.0).push((error.code, error.message.clone(), url));
+        lock(&self.refused).push((error.code, error.message.clone(), url));
     }
 
-    /// Those whose URL contains this.
-    fn of(&self, part: &str) -> String {
-        let refused = lock(&self.0).clone();
+    pub fn happened(&self, sid: &Sid, event: &SessionEvent) {
+        let name = match event {
+            SessionEvent::Packet(packet) => match &**packet {
+                Packet::Message(_) => "message",
+                Packet::Ping(_) => "ping",
+                Packet::Pong(_) => "pong",
+                _ => "packet",
+            },
+            SessionEvent::Flushed(_) => "flush",
+            SessionEvent::Drained => "drain",
+            SessionEvent::Upgrading => "upgrading",
+            SessionEvent::Upgraded => "upgrade",
+            SessionEvent::Message(_) | SessionEvent::Closed { .. } => return,
+        };
+        let mut events = lock(&self.events);
+        events
+            .entry(sid.to_string())
+            .or_default()
+            .push(name.to_owned());
+    }
+
+    /// The refused requests whose URL contains this.
+    fn refused_with(&self, part: &str) -> String {
+        let refused = lock(&self.refused).clone();
         let refused = refused.into_iter().filter(|(_, _, url)| url.contains(part));
         json!(
             refused
@@ -41,6 +67,10 @@ impl Refused {
                 .collect::<Vec<_>>()
         )
         .to_string()
+    }
+
+    fn events_of(&self, sid: &str) -> String {
+        json!(lock(&self.events).get(sid)).to_string()
     }
 }
 
@@ -100,10 +130,10 @@ impl Handler for Fixture {
 }
 
 impl Fixture {
-    pub fn new(refused: Refused) -> Self {
+    pub fn new(told: Told) -> Self {
         Self {
             known: Mutex::default(),
-            refused,
+            told,
         }
     }
 
@@ -136,7 +166,8 @@ impl Fixture {
                     .map(|record| record.request.to_string());
                 say(link, &request.unwrap_or_default());
             }
-            "refused" => say(link, &self.refused.of(argument)),
+            "refused" => say(link, &self.told.refused_with(argument)),
+            "events" => say(link, &self.told.events_of(argument)),
             "stop" => {
                 // Ends with the server.
                 tokio::spawn(stop(link.engine().clone()));

@@ -17,20 +17,20 @@ use socketio::Server;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use tower_layer::Layer;
 
-use self::{engine::Refused, options::Options};
+use self::{engine::Told, options::Options};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let argument = std::env::args().nth(1).unwrap_or_else(|| "{}".to_owned());
     let options: Options = serde_json::from_str(&argument)?;
 
-    let refused = Refused::default();
+    let told = Told::default();
     let engine = Engine::with_hooks(
         options.engine("/engine.io"),
-        options.hooks(&refused),
-        engine::Fixture::new(refused.clone()),
+        options.hooks(&told),
+        engine::Fixture::new(told.clone()),
     );
-    let io = Server::with_config(options.socket(&refused));
+    let io = Server::with_config(options.socket(&told));
     socket::install(&io);
 
     let listener = TcpListener::bind(("127.0.0.1", options.port())).await?;

@@ -10,7 +10,7 @@ use http::HeaderValue;
 use serde::Deserialize;
 use socketio::{ClientBundle, Parser, Recovery, parser::Msgpack};
 
-use crate::engine::Refused;
+use crate::engine::Told;
 
 /// The scripts that the reference serves.
 const CLIENT_FOLDER: &str = concat!(
@@ -43,6 +43,10 @@ pub struct Options {
     parser: Option<ParserOption>,
     #[serde(default)]
     ask: bool,
+    #[serde(default)]
+    events: bool,
+    #[serde(default)]
+    generate_id: bool,
     #[serde(default)]
     headers: bool,
     #[serde(default)]
@@ -210,10 +214,23 @@ impl Options {
         self.layers
     }
 
-    /// What a test wants to decide about requests. Refused ones are noted in `refused`.
-    pub fn hooks(&self, refused: &Refused) -> Hooks {
-        let refused = refused.clone();
-        let mut hooks = Hooks::default().connection_error(move |error| refused.note(error));
+    /// What a test wants to decide about requests. Refused ones are noted.
+    pub fn hooks(&self, told: &Told) -> Hooks {
+        let (refusals, events) = (told.clone(), told.clone());
+        let mut hooks = Hooks::default().connection_error(move |error| refusals.refused(error));
+        if self.events {
+            hooks = hooks.session_event(move |sid, event| events.happened(sid, event));
+        }
+        if self.generate_id {
+            hooks = hooks.generate_id(async |request| {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                let query = request.uri.query().unwrap_or_default();
+                match query.split('&').find_map(|pair| pair.strip_prefix("x=")) {
+                    Some(x) => Ok(format!("made-of-{x}")),
+                    None => Err("there is nothing to make an id of".to_owned()),
+                }
+            });
+        }
         if let Some(message) = self.refuse.clone() {
             hooks = hooks.allow_request(move |_request| std::future::ready(Err(message.clone())));
         }
@@ -239,11 +256,11 @@ impl Options {
     }
 
     /// All of it.
-    pub fn socket(&self, refused: &Refused) -> socketio::Config {
+    pub fn socket(&self, told: &Told) -> socketio::Config {
         let default = socketio::Config::default();
         socketio::Config {
             engine: self.engine(&default.engine.path),
-            hooks: self.hooks(refused),
+            hooks: self.hooks(told),
             serve_client: self
                 .serve_client
                 .unwrap_or_default()

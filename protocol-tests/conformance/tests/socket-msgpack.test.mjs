@@ -114,6 +114,26 @@ for (const way of Object.keys(ways)) {
       assert.deepEqual(await left, [["client namespace disconnect"]]);
     });
 
+    test(`${over}: a client that was cut off gets the bytes it has missed [parse.msgpack rec.missed]`, async (t) => {
+      const target = await packing({ connectionStateRecovery: { maxDisconnectionDuration: 60_000 } });
+      const sender = await packed(t, target);
+      const socket = client(t, target, { way, parser: msgpack });
+      const news = collect(socket, "news");
+      await event(socket, "connect");
+      const { id } = socket;
+      const tell = (...values) => call(sender, "send", { from: "namespace" }, "news", [...values, { data: bytes(1, 2) }]);
+      await tell("first");
+      assert.deepEqual((await news.take()).slice(0, 2), ["first", { data: bytes(1, 2) }]);
+      socket.io.engine.close();
+      await call(sender, "left", id);
+      await tell("second");
+      const here = event(socket, "connect");
+      socket.connect();
+      await here;
+      assert.deepEqual([socket.recovered, socket.id], [true, id]);
+      assert.deepEqual((await news.take()).slice(0, 2), ["second", { data: bytes(1, 2) }]);
+    });
+
     test(`${over}: events keep their order, with bytes and without [parse.msgpack]`, async (t) => {
       const socket = await packed(t, await packing(), { way });
       const events = collect(socket, "echo");

@@ -15,16 +15,13 @@ use std::{
 
 use engineio::SendOptions;
 use futures_util::{Stream, stream};
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
     Config,
     answer::{AnswerFrom, Pending, Waiter},
     collector::{Collector, LocalAnswers},
-    dispatch,
-    handshake::Handshake,
-    lock,
+    dispatch, lock,
     memory::Memory,
     recovery::{Kept, StoredData},
     room_events::RoomEvents,
@@ -40,7 +37,7 @@ use crate::{
 };
 
 pub(crate) use self::returning::NotInserted;
-pub use super::room_events::RoomEvent;
+pub use super::{details::SocketDetails, room_events::RoomEvent};
 
 /// A future of an adapter. It borrows nothing, so that a question may outlive the call.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -122,20 +119,6 @@ pub trait Adapter: Send + Sync + 'static {
         let _ = (event, timeout);
         Box::pin(stream::empty())
     }
-}
-
-/// What one node tells another of a socket.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SocketDetails {
-    /// The socket's id.
-    pub id: String,
-    /// The rooms it is in.
-    pub rooms: Vec<String>,
-    /// How the client connected.
-    pub handshake: Handshake,
-    /// The socket itself, where it is. It does not travel.
-    #[serde(skip)]
-    pub local: Option<Socket>,
 }
 
 /// Why an adapter has no answer.
@@ -446,6 +429,7 @@ impl Adapter for LocalAdapter {
             id: socket.id().to_owned(),
             rooms: socket.rooms(),
             handshake: socket.handshake(),
+            data: Vec::new(),
             local: Some(socket),
         };
         let found = self.sockets(target).into_iter().map(details).collect();

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use engineio::server::Hooks;
 
-use super::{adapter::AdapterFactory, client_bundle::ClientBundle, recovery::Recovery};
+use super::{
+    adapter::AdapterFactory,
+    client_bundle::ClientBundle,
+    recovery::{Recovery, StoredData},
+};
 use crate::{packet::Limits, parser::Parser};
 
 /// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
@@ -78,6 +82,9 @@ pub struct Config {
     pub parser: Option<Arc<dyn Parser>>,
     /// Who carries out broadcasts. Default: none, which is this process alone.
     pub adapter: Option<AdapterFactory>,
+    /// What [`Socket::set`](crate::Socket::set) keeps and other nodes may ask a
+    /// [`RemoteSocket`](crate::RemoteSocket::data) for. Default: nothing.
+    pub shared_data: StoredData,
     /// Connection state recovery: clients that were cut off come back as the sockets that they were. Default: none, as
     /// with the reference.
     pub recovery: Option<Recovery>,
@@ -114,6 +121,7 @@ impl Default for Config {
             max_rooms: 1_000_000,
             parser: None,
             adapter: None,
+            shared_data: StoredData::default(),
             recovery: None,
         }
     }

@@ -10,6 +10,7 @@ mod config;
 mod connect;
 mod connection;
 mod counters;
+mod details;
 mod dispatch;
 mod event;
 mod flow;

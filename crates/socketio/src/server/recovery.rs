@@ -123,7 +123,8 @@ impl Kept {
     }
 }
 
-/// The types of which values on sockets outlive the process. Cheap to clone.
+/// The types of which values on sockets can leave the process: into a [store](Recovery::store), or to other nodes
+/// ([`Config::shared_data`]). Cheap to clone.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -164,6 +165,13 @@ impl StoredData {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The value of this type among those that another node has told, as JSON by key. Calls what is the user's.
+    pub(crate) fn read(&self, id: TypeId, told: &[(String, String)]) -> Option<Value> {
+        let kind = self.0.iter().find(|kind| kind.id == id)?;
+        let (_, json) = told.iter().find(|(key, _)| *key == kind.key)?;
+        (kind.read)(json.as_bytes())
     }
 
     /// What is to be saved of a value: its key, and JSON. Calls what is the user's.

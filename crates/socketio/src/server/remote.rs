@@ -1,6 +1,6 @@
 //! `RemoteSocket`: a socket that was found on this node or another, and what can be done with it from here.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::TypeId, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -52,9 +52,15 @@ impl RemoteSocket {
         self.details.local.as_ref()
     }
 
-    /// The value of this type that was kept on the socket, if it is on this node.
+    /// The value of this type that is kept on the socket. Of a socket on another node it is a copy, and only there if
+    /// both nodes [share](crate::Config::shared_data) values of this type.
     pub fn data<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.local()?.data()
+        if let Some(socket) = self.local() {
+            return socket.data();
+        }
+        let shared = &self.namespace.config().shared_data;
+        let value = shared.read(TypeId::of::<T>(), &self.details.data)?;
+        value.downcast().ok()
     }
 
     /// Emits an event to it. See [`Socket::emit`] for the arguments.

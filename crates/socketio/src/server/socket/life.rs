@@ -123,6 +123,18 @@ impl Socket {
         lock(&self.0.data).clone()
     }
 
+    /// What of it other nodes may know, as JSON by key. Calls what is the user's.
+    pub(crate) fn shared_data(&self) -> Vec<(String, String)> {
+        let shared = &self.0.namespace.config().shared_data;
+        if shared.is_empty() {
+            return Vec::new();
+        }
+        let kept = self.kept();
+        let values = shared.of(&kept);
+        let text = |(key, json): (&str, _)| Some((key.to_owned(), String::from_utf8(json).ok()?));
+        values.filter_map(text).collect()
+    }
+
     /// The session of the socket, in a namespace that remembers them.
     pub(crate) fn tenure(&self) -> Option<Tenure> {
         self.0.returning.as_ref()?.tenure()

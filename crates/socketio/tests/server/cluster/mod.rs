@@ -6,8 +6,11 @@ mod wire;
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use socketio::{AckError, Binary, Config, Event, RemoteSocket, Server, ServerEvent, Socket};
+use socketio::{
+    AckError, Binary, Config, Event, RemoteSocket, Server, ServerEvent, Socket, StoredData,
+};
 use tokio::time::Instant;
 
 use self::adapter::Network;
@@ -157,12 +160,20 @@ async fn answers_that_nobody_waits_for_are_not_waited_for_elsewhere() {
 
 #[tokio::test(start_paused = true)]
 async fn sockets_of_both_are_found_with_what_is_known_of_them() {
-    struct Name(&'static str);
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Name(String);
+    struct Secret;
     let network = Arc::new(Network::default());
-    let (here, there) = (network.server(), network.server());
+    let [here, there] = [(); 2].map(|()| {
+        network.server_with(Config {
+            shared_data: StoredData::default().with::<Name>("name"),
+            ..Config::default()
+        })
+    });
     for (io, name) in [(&here, "here"), (&there, "there")] {
         io.on_connect(async move |socket: Socket| {
-            socket.set(Name(name));
+            socket.set(Name(name.to_owned()));
+            socket.set(Secret);
             socket.join([name, "both"])
         });
     }
@@ -177,9 +188,12 @@ async fn sockets_of_both_are_found_with_what_is_known_of_them() {
     };
     assert_eq!(a.id(), a_id);
     assert_eq!(a.data::<Name>().unwrap().0, "here");
+    assert!(a.data::<Secret>().is_some());
     assert_eq!(a.local().map(Socket::id), Some(&*a_id));
     assert_eq!(b.rooms()[1..], ["there", "both"]);
-    assert!(b.local().is_none() && b.data::<Name>().is_none());
+    assert!(b.local().is_none());
+    assert_eq!(b.data::<Name>().unwrap().0, "there");
+    assert!(b.data::<Secret>().is_none(), "it is not shared");
     let handshake = b.handshake();
     assert_eq!(handshake.query("user").as_deref(), Some("ada"));
     assert_eq!(handshake.url(), path);

@@ -80,7 +80,9 @@ use crate::{
 
 /// How packets are written to the wire and read from it: the `parser` of the reference.
 ///
-/// It is shared by all connections of a server. What it calls may not wait for anything, and may not panic.
+/// It is shared by all connections of a server, and no more than a function of what it is given: it must not wait for
+/// anything, panic, or use the server and its sockets. Packets whose order is part of what they say, as with connection
+/// state recovery, are written while the namespace is locked.
 pub trait Parser: fmt::Debug + Send + Sync {
     /// Writes a packet, once for all its recipients. A packet that is no frame at all is not sent.
     fn encode(&self, packet: &Outgoing<'_>) -> Frames;

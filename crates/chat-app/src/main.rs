@@ -5,11 +5,13 @@ mod chat;
 mod descriptors;
 mod options;
 mod people;
+mod recovery;
 mod web;
 
 use std::{
     convert::Infallible,
     io::{self, IsTerminal},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -21,14 +23,14 @@ use event_log::{
 };
 use http::{Request, StatusCode};
 use hyper::{body::Incoming, service::service_fn};
-use socketio::Server;
+use socketio::{Recovery, Server};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
 };
 use tower_layer::Layer;
 
-use self::{chat::Chat, options::Options};
+use self::{chat::Chat, options::Options, recovery::SessionFile};
 
 /// Tells this chat's databases from those of other applications of the log.
 const APPLICATION_ID: u32 = u32::from_be_bytes(*b"Chat");
@@ -78,7 +80,10 @@ async fn run(options: Options) -> Result<(), String> {
     let store =
         SqliteStore::open(&options.database, store_options).map_err(|error| error.to_string())?;
 
+    let recovery = options.recovery.as_deref().map(recovery_in).transpose()?;
+
     let mut config = socketio::Config {
+        recovery,
         serve_client: web::client_bundle(),
         ..socketio::Config::default()
     };
@@ -112,6 +117,16 @@ async fn run(options: Options) -> Result<(), String> {
             std::process::exit(second.exit_code());
         }
     }
+}
+
+/// Recovery with its sessions in this file. What is said does not depend on it: visitors name their cursor in any case.
+fn recovery_in(file: &Path) -> Result<Recovery, String> {
+    let now = tokio::time::Instant::now().into_std();
+    let store = SessionFile::open(file, now).map_err(|error| error.to_string())?;
+    Ok(Recovery {
+        store: Some(store),
+        ..Recovery::default()
+    })
 }
 
 /// Takes no more visitors, sends those there are away little by little, stores and answers what was said, and closes the

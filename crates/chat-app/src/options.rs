@@ -50,6 +50,11 @@ pub struct Options {
     #[arg(long, env = "CHAT_KEEP_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..))]
     pub keep_days: Option<u64>,
 
+    /// The file that keeps who is connected, so that a visitor who was cut off comes back as the same one, also when the
+    /// chat was stopped or killed meanwhile; it is made if it is not there. Not kept at all if not given
+    #[arg(long, env = "CHAT_RECOVERY", value_name = "FILE")]
+    pub recovery: Option<PathBuf>,
+
     /// What is logged: error, warn, info, debug or trace, or one per part, as in `info,socketio=debug`.
     /// What people write is never logged
     #[arg(long, env = "CHAT_LOG", value_name = "LEVEL", default_value = "info", value_parser = check_filter)]

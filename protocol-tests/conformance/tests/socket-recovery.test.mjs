@@ -265,6 +265,20 @@ group("Connection state recovery", () => {
     assert.equal((await refused)[0].message, "not authorized");
   });
 
+  test("whether middlewares are skipped when nothing is said of it", async (t) => {
+    const auth = { token: "secret" };
+    const { socket, sender, news } = await pair(t, on, { namespace: "/guarded", auth });
+    await emit(sender, 1);
+    await values(news, 1);
+    await cut(socket, sender);
+    socket.auth = { token: "wrong" };
+    const skipped = new Promise((resolve) => {
+      socket.once("connect", () => resolve(true)).once("connect_error", () => resolve(false));
+    });
+    socket.connect();
+    assert.equal(await skipped, differs({ reference: true, ours: false }));
+  });
+
   for (const [what, leave] of [
     ["has left", (socket) => socket.disconnect()],
     ["was sent away", (socket) => socket.emit("leave me", false)],

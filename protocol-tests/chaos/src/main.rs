@@ -19,6 +19,7 @@ mod disk;
 mod nemesis;
 mod proxy;
 mod server;
+mod sick;
 mod stored;
 
 mod clock;
@@ -43,6 +44,11 @@ async fn main() -> ExitCode {
         Command::Run(options) => play(&options.plan(), options.history.as_deref()).await,
         Command::Replays(options) => play(&options.plan(), options.history.as_deref()).await,
         Command::Control { seed } => control(&options::control(seed)).await,
+        Command::Sick {
+            seed,
+            times,
+            server,
+        } => sick::try_all(&options::server(&server), options::seed(seed), times).await,
         Command::Sabotage { faults } => sabotage::catch(&faults).await,
         Command::Check { file } => judge(&file),
     };

@@ -14,6 +14,7 @@ Long runs, with the release builds of this program and of the chat:
   chaos run --kills 500 --disasters hold,lock
   chaos run --kills 100 --disasters hold,lock,full-disk,read-only
   chaos replays --cuts 10000 --readers 20
+  chaos sick --times 1000
 Whether the checks see anything:
   chaos control
   chaos sabotage
@@ -39,6 +40,18 @@ pub enum Command {
         /// What schedules, faults and contents follow from; random if not given
         #[arg(long)]
         seed: Option<u64>,
+    },
+    /// Starts the chat on databases that are damaged, foreign, or restored from a backup
+    Sick {
+        /// What the damage follows from; random if not given
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How often damage is done where chance has a part in it
+        #[arg(long, default_value_t = 25)]
+        times: u64,
+        /// The server, as for `run`
+        #[arg(last = true)]
+        server: Vec<String>,
     },
     /// Builds the chat with one planted fault after the other, and sees whether each is caught
     Sabotage {
@@ -181,23 +194,30 @@ pub fn quick(seed: u64, server: Vec<String>) -> Plan {
 
 impl Cast {
     fn plan(&self, official: u64, ordeal: Ordeal) -> Plan {
-        let server = if self.server.is_empty() {
-            chat_app()
-        } else {
-            self.server.clone()
-        };
         Plan {
-            seed: self
-                .seed
-                .unwrap_or_else(|| u64::from(getrandom::u32().unwrap_or(1))),
+            seed: seed(self.seed),
             contract: self.contract,
-            server,
+            server: server(&self.server),
             writers: self.writers,
             readers: self.readers,
             official,
             think: self.think,
             ordeal,
         }
+    }
+}
+
+/// A seed, by chance if none is given.
+pub fn seed(given: Option<u64>) -> u64 {
+    given.unwrap_or_else(|| u64::from(getrandom::u32().unwrap_or(1)))
+}
+
+/// The command that starts the server.
+pub fn server(given: &[String]) -> Vec<String> {
+    if given.is_empty() {
+        chat_app()
+    } else {
+        given.to_vec()
     }
 }
 

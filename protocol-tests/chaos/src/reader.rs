@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
                     self.cursor = Some(offset);
                 }
             }
-            Some(Incoming::Epoch(epoch)) => {
+            Some(Incoming::Epoch { name: epoch, .. }) => {
                 if self.epoch.as_ref() != Some(&epoch) {
                     let value = Facts {
                         epoch: Some(epoch.clone()),

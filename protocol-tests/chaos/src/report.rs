@@ -9,11 +9,16 @@ use crate::run::Past;
 /// Prints everything that is worth knowing about a run.
 pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<()> {
     let counts = &verdict.counts;
-    let answers = first_answers(&past.history);
-    let worst = answers
-        .iter()
-        .max()
-        .map_or("-".to_owned(), |worst| format!("{worst} ms"));
+    let mut answers = first_answers(&past.history);
+    answers.sort_unstable();
+    let worst = match answers.last() {
+        Some(worst) => {
+            let median = answers[answers.len() / 2];
+            let most = answers[answers.len() * 99 / 100];
+            format!("{worst} ms; 99 % {most} ms, median {median} ms")
+        }
+        None => "-".to_owned(),
+    };
     let hurt: u64 = past.harm.iter().map(|(_, count)| count).sum();
     writeln!(
         to,

@@ -80,6 +80,15 @@ impl Server {
         Ok(())
     }
 
+    /// Asks the process to end, and waits until it has.
+    pub async fn terminate(&mut self) -> io::Result<()> {
+        self.signal(Signal::TERM)?;
+        if let Some(mut child) = self.child.take() {
+            child.wait().await?;
+        }
+        Ok(())
+    }
+
     /// Holds the process.
     pub fn stop(&self) -> io::Result<()> {
         self.signal(Signal::STOP)
@@ -103,7 +112,8 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    fn spawn(&mut self) -> io::Result<()> {
+    /// Starts the process and waits for nothing.
+    pub fn spawn(&mut self) -> io::Result<()> {
         let log = OpenOptions::new()
             .create(true)
             .append(true)

@@ -31,7 +31,10 @@ pub enum Incoming {
         id: u64,
         arguments: Vec<Value>,
     },
-    Epoch(String),
+    Epoch {
+        name: String,
+        last: u64,
+    },
     Resync,
     /// Something that the contract does not know.
     Other,
@@ -108,7 +111,10 @@ fn event(arguments: &[Value]) -> Incoming {
                 None => Incoming::Other,
             }
         }
-        (Some("epoch"), Some(Value::String(epoch)), _) => Incoming::Epoch(epoch.clone()),
+        (Some("epoch"), Some(Value::String(name)), last) => Incoming::Epoch {
+            name: name.clone(),
+            last: last.and_then(Value::as_u64).unwrap_or(0),
+        },
         (Some("resync"), ..) => Incoming::Resync,
         _ => Incoming::Other,
     }
@@ -127,10 +133,11 @@ mod tests {
         };
         assert_eq!(event(&message), expected);
         assert_eq!(event(&message[..2]), Incoming::Other);
-        assert_eq!(
-            event(&[json!("epoch"), json!("e"), json!(3)]),
-            Incoming::Epoch("e".to_owned())
-        );
+        let expected = Incoming::Epoch {
+            name: "e".to_owned(),
+            last: 3,
+        };
+        assert_eq!(event(&[json!("epoch"), json!("e"), json!(3)]), expected);
         assert_eq!(event(&[json!("resync"), json!({})]), Incoming::Resync);
     }
 

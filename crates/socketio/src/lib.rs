@@ -192,6 +192,29 @@
 //!
 //! With [`parser::Msgpack`], or a [parser] of your own, other bytes travel, and the same code runs.
 //!
+//! # Clients that were cut off
+//!
+//! With [`Config::recovery`] a client that comes back soon enough is the same socket again: with its id, its rooms, what
+//! was kept on it, and the events that it has missed, each once and in order. It needs no code of its own, but may be told
+//! apart:
+//!
+//! ```
+//! # use socketio::{Config, Recovery, Server, Socket};
+//! let io = Server::with_config(Config {
+//!     recovery: Some(Recovery::default()),
+//!     ..Config::default()
+//! });
+//! io.on_connect(async |socket: Socket| {
+//!     if socket.recovered() {
+//!         return Ok(()); // what it has missed is on its way
+//!     }
+//!     socket.join("news").map_err(|error| error.to_string())
+//! });
+//! ```
+//!
+//! Middlewares are asked again. What volatile events, those with an acknowledgement and those of [`Socket::try_emit`] say
+//! is not sent again. [`recovery`] says how far that can be relied on, and how it [outlives the process](recovery::Store).
+//!
 //! # Several servers
 //!
 //! Broadcasts, questions about sockets and events for other servers are carried out by an

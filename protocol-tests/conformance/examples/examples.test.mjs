@@ -42,6 +42,26 @@ group("Examples", () => {
     assert.equal(overheard.waiting, 0);
   });
 
+  test("recovery: who was cut off is who it was, and hears what was said meanwhile", async (t) => {
+    const server = await example(t, "recovery");
+    const [ada, bob] = [client(t, server), client(t, server)];
+    const [asked, back, said] = ["who are you?", "welcome back", "said"].map((name) => collect(ada, name));
+    await asked.take();
+    await call(ada, "sign in", "ada");
+    await call(bob, "sign in", "bob");
+    const { id } = ada;
+    ada.io.engine.close();
+    bob.emit("say", "hello");
+    const here = event(ada, "connect");
+    ada.connect();
+    await here;
+    assert.deepEqual([ada.recovered, ada.id], [true, id]);
+    assert.deepEqual((await said.take()).slice(0, 2), ["bob", "hello"]);
+    assert.equal((await back.take())[0], "ada");
+    bob.emit("say", "there you are");
+    assert.deepEqual((await said.take()).slice(0, 2), ["bob", "there you are"]);
+  });
+
   test("auth: only who has a token comes in, and is known by it", async (t) => {
     const server = await example(t, "auth");
     const [nobody] = await event(client(t, server), "connect_error");

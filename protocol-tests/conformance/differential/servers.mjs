@@ -9,6 +9,9 @@ import { Msgpack, Plain } from "./parsers.mjs";
 export const variants = {
   default: {},
   small: { maxPayload: 1000 },
+  cookie: { cookie: {}, initialPacket: "hi", transports: ["polling"] },
+  cors: { cors: { origin: ["http://example.com", "http://127.0.0.1"], credentials: true, exposedHeaders: ["x-one"], maxAge: 60 }, allowUpgrades: false },
+  "webSocket only": { transports: ["websocket"] },
   eio3: { allowEIO3: true },
   msgpack: { parser: "msgpack" },
 };
@@ -50,13 +53,13 @@ export class Servers {
   async stop() {
     for (const running of this.#running.values()) {
       const { child, witness } = await running;
-      witness.hangUp();
+      witness?.hangUp();
       child.stdin.end();
     }
   }
 
   #bury(target, server) {
-    server.witness.hangUp();
+    server.witness?.hangUp();
     this.deaths[target] += 1;
     this.lastWords[target] = server.log.text;
   }
@@ -69,7 +72,9 @@ function isDead({ child }) {
 async function start(target, options) {
   const { child, log, ready } = launch(target, JSON.stringify(options));
   const server = await ready;
-  return { ...server, child, log, witness: await Witness.open(server, options.parser === "msgpack" ? Msgpack : Plain) };
+  // Nobody asks for more than handshakes where there is no WebSocket.
+  const witness = options.transports?.includes("websocket") === false ? null : await Witness.open(server, options.parser === "msgpack" ? Msgpack : Plain);
+  return { ...server, child, log, witness };
 }
 
 /** One well-behaved client of each kind that stays for the whole run. */

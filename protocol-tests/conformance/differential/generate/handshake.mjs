@@ -4,8 +4,10 @@ import { brokenUtf8, mutate } from "../text.mjs";
 
 /** A case: requests on connections of their own. `{sid}` in a target is the id of a session that was opened before. */
 export function handshakeCase(random) {
-  const opened = random.pick(["none", "none", "polling", "websocket"]);
-  return { kind: "handshake", opened, requests: random.list(1, 2, () => request(random, opened)) };
+  const server = random.pick(["default", "default", "cookie", "cors", "webSocket only"]);
+  const possible = { default: ["none", "none", "polling", "websocket"], cookie: ["none", "polling"], cors: ["none", "polling", "websocket"], "webSocket only": ["none", "websocket"] };
+  const opened = random.pick(possible[server]);
+  return { kind: "handshake", server, opened, requests: random.list(1, 2, () => request(random, opened)) };
 }
 
 function request(random, opened) {

@@ -8,7 +8,7 @@ export function socketCase(random) {
   const walk = new Walk(random);
   const steps = random.list(1, 8, () => walk.step());
   if (random.chance(0.9)) steps.unshift(["0"]);
-  return { kind: "socket", carrier: random.pick(["polling", "websocket"]), steps };
+  return { kind: "socket", carrier: random.pick(["polling", "polling", "websocket", "websocket", "upgrade"]), steps };
 }
 
 /** What a client would send next, if it made few mistakes. */

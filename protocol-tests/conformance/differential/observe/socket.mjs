@@ -13,7 +13,7 @@ export const socketKinds = {
 };
 
 async function walk(parser, server, { carrier, steps }, notes) {
-  const session = carrier === "polling" ? await Polling.open(server, SOCKET) : await openWebSocket(server);
+  const session = await openers[carrier](server);
   try {
     await (carrier === "polling" ? walkPolling : walkWebSocket)(session, steps, parser, notes);
   } finally {
@@ -21,6 +21,19 @@ async function walk(parser, server, { carrier, steps }, notes) {
   }
   notes.step += 1;
   for (const id of parser.ids) notes.add(`left: ${await server.witness.left(id)}`);
+}
+
+const openers = { polling: (server) => Polling.open(server, SOCKET), websocket: openWebSocket, upgrade: openUpgraded };
+
+/** A session that began on long-polling. */
+async function openUpgraded(server) {
+  const polling = await Polling.open(server, SOCKET);
+  const session = await Socket.dial(server, polling.target.replace("polling", "websocket"));
+  await session.send({ text: "2probe" });
+  await session.next();
+  await session.send({ text: "5" });
+  polling.hangUp();
+  return session;
 }
 
 async function openWebSocket(server) {

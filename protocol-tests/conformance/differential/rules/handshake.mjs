@@ -20,10 +20,10 @@ export const handshakeRules = [
     explains: ({ testCase, reference, ours }) => isHandshake(testCase) && reference === '101 ""' && ours === '400 "Bad request"',
   },
   {
-    name: "two mistakes in one handshake",
-    row: "A WebSocket handshake with more than one mistake",
+    name: "words of a refused handshake",
+    row: "What a refused WebSocket handshake is told",
     then: goOn,
-    explains: ({ sent, reference, ours }) => asksFor(sent, "websocket") && isRefusal(reference) && isRefusal(ours),
+    explains: ({ sent, reference, ours }) => asksFor(sent, "websocket") && /^40[05] /.test(reference) && ours.startsWith("400 "),
   },
   {
     name: "other WebSocket version",
@@ -41,7 +41,39 @@ export const handshakeRules = [
     name: "plain request for a WebSocket's session",
     row: "A request without an upgrade for a session that is on WebSocket",
     then: goOn,
-    explains: ({ testCase, reference, ours }) => testCase.opened === "websocket" && reference === "no answer" && /^(426|400) /.test(ours),
+    explains: ({ testCase, reference, ours }) => testCase.opened === "websocket" && reference === "no answer" && /^4\d\d /.test(ours),
+  },
+  {
+    name: "foreign origin",
+    row: "A WebSocket, or a request for a session, from an origin that a list of `cors` does not name",
+    then: goOn,
+    explains: ({ testCase, sent, ours }) =>
+      testCase.server === "cors" && /^403 (\{"code":4|"Forbidden"|"")/.test(ours) && header(sent, "origin").some((origin) => !ALLOWED.includes(origin)),
+  },
+  {
+    name: "foreign script",
+    row: "A script (JSONP) for a page of an origin that a list of `cors` does not name",
+    then: goOn,
+    explains: ({ testCase, sent, ours }) => testCase.server === "cors" && ours.startsWith("403 ") && /[?&]j(=|&|$)/.test(sent.target),
+  },
+  {
+    name: "CORS headers of a refused upgrade",
+    row: "A refused upgrade, with `cors`",
+    then: { reference: 0, ours: 1 },
+    explains: ({ testCase, sent, ours }) => testCase.server === "cors" && header(sent, "upgrade").length > 0 && /^ {2}(vary|access-control-)/.test(ours),
+  },
+  {
+    name: "upgrade without WebSocket",
+    row: "An upgrade request to a server without WebSocket",
+    then: goOn,
+    explains: ({ testCase, sent }) => testCase.server === "cookie" && asksFor(sent, "websocket"),
+  },
+  {
+    name: "preflight that upgrades",
+    row: "A preflight request that asks for an upgrade",
+    then: goOn,
+    explains: ({ testCase, sent, reference, ours }) =>
+      testCase.server === "cors" && sent.method === "OPTIONS" && header(sent, "upgrade").length > 0 && reference === "connection cut" && ours === '204 ""',
   },
   {
     name: "JSONP for a session without",
@@ -51,6 +83,9 @@ export const handshakeRules = [
   },
 ];
 
+/** See servers.mjs. */
+const ALLOWED = ["http://example.com", "http://127.0.0.1"];
+
 /** What one side refuses does not take the message that waits in the session, so that the next request differs, too. */
 function goOn({ testCase }) {
   return testCase.opened === "none" ? "next step" : "end";
@@ -58,10 +93,6 @@ function goOn({ testCase }) {
 
 function isHandshake(testCase) {
   return testCase.kind === "handshake";
-}
-
-function isRefusal(line) {
-  return /^4\d\d /.test(line);
 }
 
 /** The values of a header in a request of a case. */

@@ -19,7 +19,8 @@ pub(super) fn preflight(cors: &Cors, request: &HeaderMap) -> Response<Body> {
         ),
         None => {
             add_vary(headers, "Access-Control-Request-Headers");
-            if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            let asked = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+            if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
             }
         }

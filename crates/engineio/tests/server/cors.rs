@@ -78,6 +78,17 @@ async fn a_preflight_is_answered_with_204_and_opens_nothing() {
 }
 
 #[tokio::test]
+async fn a_preflight_that_asks_for_no_headers_is_granted_none() {
+    let server = server();
+    for (asked, granted) in [("", false), ("x-one", true)] {
+        let headers = format!("{FRIEND}access-control-request-headers: {asked}\r\n");
+        let preflight = request(&server, "OPTIONS", &target("polling", ""), &headers).await;
+        let grant = "\naccess-control-allow-headers: ";
+        assert_eq!(preflight.head.contains(grant), granted, "{preflight:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_foreign_page_may_not_open_a_websocket() {
     let server = server();
     let foreign = format!("{STRANGER}{UPGRADE}");

@@ -19,7 +19,8 @@ export function compare(testCase, reference, ours) {
       continue;
     }
     const difference = describe(testCase, reference, r, ours, o);
-    const rule = rules.find((one) => one.explains(difference));
+    const failed = [difference.reference, difference.ours].some((line) => line.startsWith(FAILED));
+    const rule = failed ? undefined : rules.find((one) => one.explains(difference));
     if (rule === undefined) return { equal: false, rules: used, at: [r, o] };
     used.push(rule.name);
     const then = typeof rule.then === "function" ? rule.then(difference) : rule.then;
@@ -68,7 +69,7 @@ export function signature({ reference, ours, at: [r, o] }) {
 /** What a case sends in its nth step, beginning with 1. */
 function sentIn(testCase, step) {
   const all = testCase.requests ?? testCase.posts ?? testCase.frames ?? testCase.steps;
-  return all[step - 1];
+  return all[step - 1] ?? {};
 }
 
 /** The two observations side by side, the first difference marked. */

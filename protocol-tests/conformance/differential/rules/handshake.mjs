@@ -76,6 +76,12 @@ export const handshakeRules = [
       testCase.server === "cors" && sent.method === "OPTIONS" && header(sent, "upgrade").length > 0 && reference === "connection cut" && ours === '204 ""',
   },
   {
+    name: "index of JSONP",
+    row: "The index of JSONP",
+    then: goOn,
+    explains: ({ testCase, sent, ours }) => isHandshake(testCase) && /^(400|200) /.test(ours) && /[?&]j(?!=(0|[1-9]\d*)(&|$))(=|&|$)/.test(sent.target),
+  },
+  {
     name: "JSONP for a session without",
     row: "A JSONP request for a session that did not begin with one",
     then: "end",
@@ -97,7 +103,7 @@ function isHandshake(testCase) {
 
 /** The values of a header in a request of a case. */
 export function header(sent, name) {
-  return (sent?.headers ?? []).filter(([one]) => one === name).map(([, value]) => value);
+  return (sent.headers ?? []).filter(([one]) => one === name).map(([, value]) => value);
 }
 
 function asksFor(sent, protocol) {

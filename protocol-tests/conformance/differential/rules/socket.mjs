@@ -77,7 +77,7 @@ export const socketRules = [
     row: "What came before a broken packet in the same body or segment",
     then: "end",
     explains: ({ sent, referenceRest, reference, oursRest }) =>
-      sent?.length > 1 && isEnd(reference) && oursRest.some(isEnd) && referenceRest.length <= oursRest.length,
+      sent.length > 1 && isEnd(reference) && oursRest.some(isEnd) && referenceRest.length <= oursRest.length,
   },
   {
     name: "disconnect before a broken packet",

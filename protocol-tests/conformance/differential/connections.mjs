@@ -11,11 +11,13 @@ export class Polling {
   #wire = null;
   /** Whether the server has closed the session, as far as is known here. */
   closed = false;
+  /** Packets that came with the open packet. */
+  unread = [];
 
   /** Makes a session; `open` is its first packet. */
   static async open(server, path, { dialect = v4, query = "" } = {}) {
     const session = new Polling(server, `${path}?${dialect.query}&transport=polling${query}`, dialect);
-    [session.first] = dialect.split(await session.ask("GET"));
+    [session.first, ...session.unread] = dialect.split(await session.ask("GET"));
     session.sid = JSON.parse(session.first.slice(1)).sid;
     session.target += `&sid=${session.sid}`;
     return session;
@@ -53,8 +55,9 @@ export class Polling {
     return this.post(this.dialect.join(packets));
   }
 
-  /** The packets of one poll; none when the session is closed. */
+  /** The packets of one poll, or those that came with the open packet; the last ones when the session is closed. */
   async poll() {
+    if (this.unread.length > 0) return this.unread.splice(0);
     const response = await this.ask("GET");
     if (response?.status !== 200) {
       this.closed = true;

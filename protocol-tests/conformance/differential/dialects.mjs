@@ -2,12 +2,15 @@
 
 const SEPARATOR = "\x1e";
 
+// `base64` is how a binary message begins in a body, and `frameType` how it begins in a frame, in hexadecimal digits.
+
 /** Protocol 4: packets and separators. */
 export const v4 = {
   query: "EIO=4",
   join: (packets) => packets.join(SEPARATOR),
   split: ({ body }) => body.split(SEPARATOR),
-  isBinary: (packet) => packet.startsWith("b"),
+  base64: "b",
+  frameType: "",
 };
 
 /** Protocol 3: each packet behind its length, in characters of JavaScript; or in bytes, if there is binary data. */
@@ -15,8 +18,8 @@ export const v3 = {
   query: "EIO=3",
   join: (packets) => packets.map((packet) => `${packet.length}:${packet}`).join(""),
   split: ({ headers, body, bytes }) => (headers["content-type"] === "application/octet-stream" ? splitBytes(bytes) : splitText(body)),
-  // Which stays what it is, as its type stands in the base64.
-  isBinary: () => false,
+  base64: "b4",
+  frameType: "04",
 };
 
 function splitText(body) {

@@ -60,6 +60,22 @@ export class Plain {
   }
 }
 
+/** What clients of Socket.IO 2 get: no ids, as their sockets have that of the session, and errors that are texts. */
+export class Plain2 extends Plain {
+  mark = { sends: { text: "40/~," }, isAnswer: ({ text }) => text?.startsWith("44/~,") };
+
+  constructor(sid) {
+    super();
+    this.sid = sid;
+  }
+
+  add(message) {
+    const [, namespace] = /^0(?:(\/[^,]*),?)?$/.exec(message) ?? [];
+    if (typeof message === "string" && message.startsWith("0")) this.ids.push(namespace === undefined ? this.sid : `${namespace}#${this.sid}`);
+    return super.add(message);
+  }
+}
+
 /** One message per packet, in MessagePack. */
 export class Msgpack {
   mark = { sends: pack({ type: 0, nsp: "/~" }), isAnswer: ({ hex }) => unpack(hex)?.nsp === "/~" };

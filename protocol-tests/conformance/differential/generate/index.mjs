@@ -5,7 +5,7 @@ import { pollingCase, probeCase, webSocketCase } from "./engine.mjs";
 import { polling3Case, webSocket3Case } from "./engine3.mjs";
 import { handshakeCase } from "./handshake.mjs";
 import { msgpackCase } from "./msgpack.mjs";
-import { socketCase } from "./socket.mjs";
+import { socket2Case, socketCase } from "./socket.mjs";
 
 const generators = {
   handshake: [3, handshakeCase],
@@ -15,6 +15,7 @@ const generators = {
   websocket3: [1, webSocket3Case],
   probe: [1, probeCase],
   socket: [8, socketCase],
+  socket2: [2, socket2Case],
   msgpack: [2, msgpackCase],
 };
 

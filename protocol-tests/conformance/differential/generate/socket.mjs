@@ -11,6 +11,12 @@ export function socketCase(random) {
   return { kind: "socket", carrier: random.pick(["polling", "polling", "websocket", "websocket", "upgrade"]), steps };
 }
 
+/** The same of a client of Socket.IO 2, which is in the main namespace without asking. */
+export function socket2Case(random) {
+  const walk = new Walk(random);
+  return { kind: "socket2", server: "eio3", carrier: random.pick(["polling", "websocket"]), steps: random.list(1, 8, () => walk.step()) };
+}
+
 /** What a client would send next, if it made few mistakes. */
 class Walk {
   #random;

@@ -29,7 +29,7 @@ export function frameLine(received) {
 
 /** Polls until the mark is answered. */
 export async function drain(session, notes, mark = engineMark, line = frameLine) {
-  const marked = await session.send(inBody(mark.sends));
+  const marked = await session.send(inBody(session.dialect, mark.sends));
   if (marked?.status !== 200) notes.add(...normal.response(marked));
   for (let polls = 0; !session.closed; polls += 1) {
     if (polls === 50) throw new Error("the server has not answered the mark in 50 polls");
@@ -40,12 +40,12 @@ export async function drain(session, notes, mark = engineMark, line = frameLine)
 }
 
 /** A message as a packet in a body of long-polling. */
-export function inBody({ text, hex }) {
-  return text ?? `b${Buffer.from(hex, "hex").toString("base64")}`;
+export function inBody({ base64 }, { text, hex }) {
+  return text ?? `${base64}${Buffer.from(hex, "hex").toString("base64")}`;
 }
 
-function outOfBody(dialect, packet) {
-  return dialect.isBinary(packet) ? { hex: Buffer.from(packet.slice(1), "base64").toString("hex") } : { text: packet };
+function outOfBody({ base64 }, packet) {
+  return packet.startsWith(base64) ? { hex: Buffer.from(packet.slice(base64.length), "base64").toString("hex") } : { text: packet };
 }
 
 /** Reads frames until the mark is answered. */

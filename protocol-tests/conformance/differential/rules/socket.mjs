@@ -67,6 +67,12 @@ export const socketRules = [
     explains: ({ testCase, step, ours }) => isEnd(ours) && eventNames(testCase, step).some((name) => typeof name === "string" && !name.isWellFormed()),
   },
   {
+    name: "namespace as a URL",
+    row: "The namespace that a client 2 names",
+    then: "end",
+    explains: ({ testCase, step }) => testCase.kind === "socket2" && heads(testCase, step).some(({ namespace }) => isOtherUrl(namespace)),
+  },
+  {
     name: "half a surrogate pair in a value",
     row: "A string with half a surrogate pair",
     then: { reference: 1, ours: 1 },
@@ -121,6 +127,11 @@ function eventNames(testCase, step) {
       return [];
     }
   });
+}
+
+/** Whether a name means something else, or nothing, as the path of a URL. */
+function isOtherUrl(name) {
+  return !URL.canParse(name, "https://socket.io") || new URL(name, "https://socket.io").pathname !== name.split("?")[0];
 }
 
 /** A line with each half of a surrogate pair, which JSON writes as an escape, replaced. */

@@ -49,6 +49,12 @@ export const socketRules = [
       isEnd(ours) && heads(testCase, step).some(({ json }) => [...json.matchAll(/"num"\s*:\s*([-\d][^\s,}]*)/g)].some(([, num]) => !/^(0|[1-9]\d*)$/.test(num))),
   },
   {
+    name: "binary packet without attachments",
+    row: "A binary packet of Socket.IO that announces no attachments",
+    then: "end",
+    explains: ({ testCase, step, reference }) => isEnd(reference) && messages(testCase, step).some((text) => /^[56]0+-/.test(text)),
+  },
+  {
     name: "blank for a digit",
     row: "A blank where a digit may stand",
     then: "end",

@@ -9,6 +9,9 @@
 //! | server | `epoch` | the name of this history, its last offset | |
 //! | server | `resync` | `{epoch, first, last}` | |
 //!
+//! With `--recovery` the last two have one more argument, which is the client's own business; messages have not, as they
+//! are caught up with by their offset.
+//!
 //! `error` is `invalid` or `conflict`, which are final, or `busy` or `unavailable`, which are to be tried again.
 //!
 //! What a client may send as `auth`:

@@ -3,7 +3,7 @@
 //!
 //! Each record is one transaction of a write-ahead log that is handed to the operating system and not flushed to the
 //! disk: it takes microseconds, and survives the process but not the machine. What was written before the machine was
-//! started is therefore thrown away (see [`file`]), and visitors begin anew, as they do when anything in the file does not
+//! started is therefore thrown away (see `file`), and visitors begin anew, as they do when anything in the file does not
 //! fit together. What is said in the chat has nothing to do with it: that is the log's.
 
 mod content;

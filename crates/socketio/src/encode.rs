@@ -67,7 +67,8 @@ pub struct EventPacket {
 }
 
 impl EventPacket {
-    /// Encodes an event for a namespace, by this parser or by the default one.
+    /// Encodes an event for a namespace, by this parser or by the default one. Where clients may be recovered it should
+    /// be [`without_offset`](Self::without_offset).
     pub fn new<A: Serialize>(
         parser: Option<&dyn Parser>,
         namespace: impl Into<Arc<str>>,

@@ -302,8 +302,9 @@ impl<D> History<D> {
     /// How long it takes until the last of those that are away is forgotten. None if nobody is away.
     pub fn expects_somebody_for(&self, now: Instant) -> Option<Duration> {
         let (since, _) = self.away.last()?;
-        let end = *since + self.limits.max_disconnection_duration;
-        Some(end.saturating_duration_since(now)).filter(|left| !left.is_zero())
+        let away = now.saturating_duration_since(*since);
+        let left = self.limits.max_disconnection_duration.saturating_sub(away);
+        Some(left).filter(|left| !left.is_zero())
     }
 
     /// The sessions that are over since this was last called.

@@ -77,12 +77,18 @@ impl Default for Recovery {
 
 impl Recovery {
     pub(crate) fn limits(&self, config: &Config) -> Limits {
-        let until_noticed = config.engine.ping_interval + config.engine.ping_timeout;
+        let engine = &config.engine;
+        // A cut is noticed late, and a middleware is waited for.
+        let longer = [
+            engine.ping_interval,
+            engine.ping_timeout,
+            config.connect_handler_timeout,
+        ]
+        .into_iter()
+        .fold(Duration::ZERO, Duration::saturating_add);
         Limits {
             max_disconnection_duration: self.max_disconnection_duration,
-            retention: self.max_disconnection_duration
-                + until_noticed
-                + config.connect_handler_timeout,
+            retention: self.max_disconnection_duration.saturating_add(longer),
             max_packets: self.max_packets,
             max_bytes: self.max_bytes,
             max_sessions: self.max_sessions,

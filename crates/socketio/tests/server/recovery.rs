@@ -298,6 +298,25 @@ async fn what_is_no_offset_of_ours_is_not_guessed_at() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn for_ever_is_not_too_long() {
+    let io = server_with(Recovery {
+        max_disconnection_duration: Duration::MAX,
+        ..Recovery::default()
+    });
+    io.of_matching(|_| true);
+    let memory = Visitor::new(&io).await.cut(&io).await;
+    let mut tenant = Client::open(&io).await;
+    tenant.send("40/tenant,").await;
+    tenant.text().await;
+    tenant.vanish();
+    io.emit("n", 1).unwrap();
+    sleep(Duration::from_secs(1_000_000)).await;
+    let mut one = memory.come(&io).await;
+    assert!(one.recovered);
+    one.expect(json!(["n", 1])).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_left_or_was_sent_away_is_not_recovered() {
     let io = server();
     io.of("/")

@@ -17,32 +17,37 @@ export async function example(t, name, { args = [], env = {}, scheme = "http" } 
   const port = await freePort();
   const program = `${debugFolder}/examples/${name}`;
   const child = spawn(program, args, { env: { ...process.env, LISTEN: `127.0.0.1:${port}`, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  if (child.pid === undefined) {
+    const [error] = await once(child, "error");
+    throw new Error(`the example does not start: ${error.message}`);
+  }
   running.add(child);
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (more) => (text += more));
   const ended = once(child, "close").then(() => running.delete(child));
-  child.once("error", (error) => (text += error.message));
   t.after(() => {
     child.kill("SIGKILL");
     return ended;
   });
-  const announced = async () => {
-    while (!/listening on .*\n/.test(text)) await pause(20);
-  };
-  await within(Promise.all([listens(port, child), announced()]), `the example ${name} to listen`, 10_000).catch((error) => {
+  const ready = listens(port, child, () => /listening on .*\n/.test(text));
+  await within(ready, `${program} to listen`, 10_000).catch((error) => {
     throw new Error(`${error.message}\n${text}`);
   });
   return { url: `${scheme}://127.0.0.1:${port}`, port, said: () => text };
 }
 
-/** Resolves when somebody takes connections on the port. */
-async function listens(port, child) {
+/** Resolves when the program has said so and takes connections. */
+async function listens(port, child, hasSaidSo) {
   for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error("it has ended");
-    const socket = connect(port, "127.0.0.1");
-    const isOpen = await new Promise((resolve) => socket.once("connect", () => resolve(true)).once("error", () => resolve(false)));
-    socket.destroy();
-    if (isOpen) return;
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${child.spawnfile} has ended`);
+    if (hasSaidSo() && (await takesConnections(port))) return;
     await pause(20);
   }
+}
+
+async function takesConnections(port) {
+  const socket = connect(port, "127.0.0.1");
+  const isOpen = await new Promise((resolve) => socket.once("connect", () => resolve(true)).once("error", () => resolve(false)));
+  socket.destroy();
+  return isOpen;
 }

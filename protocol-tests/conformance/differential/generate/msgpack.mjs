@@ -45,6 +45,8 @@ function odd(random) {
     [3, () => ({ ...right, nsp: random.pick([null, 1, "", "other", [], "/é", `/${"n".repeat(300)}`, Buffer.from("/")]) })],
     [3, () => ({ ...right, id: random.pick([null, -1, 1.5, "1", 2 ** 53 - 1, 2 ** 53, new Float(7), true, UNDEFINED]) })],
     [4, () => ({ ...right, data: random.pick([null, {}, "echo", [], [null], [1, 2], [1.5], [["echo"]], [{}], ["connect"], ["newListener"], [""], [Buffer.from("echo")], UNDEFINED]) })],
+    [2, () => ({ type: 0, nsp: random.pick(["", "other", "/é", `/${"n".repeat(300)}`]) })],
+    [1, () => ({ ...right, data: ["echo", ...random.list(9, 12, () => Buffer.from([1]))] })],
     [1, () => ({ ...right, extra: value(random, 1), attachments: 3 })],
     [1, () => ({ data: right.data, nsp: "/", type: 2 })],
     [1, () => random.pick([null, 1, "x", [], [right], {}, Buffer.alloc(2), UNDEFINED])],

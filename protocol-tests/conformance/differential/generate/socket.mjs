@@ -144,7 +144,7 @@ function call(random) {
 
 function command(random) {
   return random.oneOf([
-    [1, () => `["set",${json(random, 1)}]`],
+    [1, () => `["set",${random.chance(0.2) ? '"cut \\ud83d"' : json(random, 1)}]`],
     [1, () => '["get"]'],
     [1, () => '["auth"]'],
     [1, () => random.pick(['["join",["a"]]', '["join",["a","b",""]]', '["leave","a"]', '["rooms"]'])],

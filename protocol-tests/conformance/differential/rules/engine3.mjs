@@ -13,7 +13,7 @@ export const engine3Rules = [
     name: "protocol 3: ping with data",
     row: "A ping of protocol 3 with data",
     then: { reference: 1, ours: 1 },
-    explains: ({ testCase, reference, ours }) => isProtocol3(testCase) && reference === '"3"' && ours.startsWith('"3'),
+    explains: ({ testCase, reference, ours }) => isProtocol3(testCase) && reference === '"3"' && /^"3./.test(ours) && ours !== reference,
   },
   {
     name: "protocol 3: length that is no plain number",

@@ -63,7 +63,9 @@ function differInLargeNumbers(reference, ours) {
   const [numbers, others] = [reference, ours].map((line) => line.match(NUMBER) ?? []);
   const isLarge = (number) => Math.abs(Number(number)) >= 2 ** 63;
   return (
-    reference.replace(NUMBER, "#") === ours.replace(NUMBER, "#") && numbers.every((number, at) => number === others[at] || isLarge(others[at]))
+    reference !== ours &&
+    reference.replace(NUMBER, "#") === ours.replace(NUMBER, "#") &&
+    numbers.every((number, at) => number === others[at] || isLarge(others[at]))
   );
 }
 

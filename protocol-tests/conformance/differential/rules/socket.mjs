@@ -96,7 +96,9 @@ export const socketRules = [
     row: "What came before a broken packet in the same body or segment",
     then: { reference: 1, ours: 1 },
     explains: ({ testCase, reference, ours }) =>
-      /^left: forced (server )?close$/.test(reference) && ours === "left: client namespace disconnect" && testCase.steps.some(({ length }) => length > 1),
+      /^left: (forced (server )?close|parse error)$/.test(reference) &&
+      ours === "left: client namespace disconnect" &&
+      testCase.steps.some((messages) => messages.length > 1 || String(messages[0]).includes("\x1e")),
   },
   {
     name: "packet behind a disconnect by the server",

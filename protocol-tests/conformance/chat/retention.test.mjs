@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Chat, fill, newClientId, offsets, say, visit } from "../lib/chat.mjs";
+import { group } from "../lib/groups.mjs";
 import { pause } from "../lib/wait.mjs";
 
 const keepFive = { args: ["--keep-messages", "5"] };
@@ -20,22 +21,24 @@ async function overtaken(t, chat, serverOffset) {
   }
 }
 
-test("a cursor before what is kept is answered with a resync, and what is kept follows", async (t) => {
-  const chat = await Chat.start(t, keepFive);
-  await fill(t, chat, 20);
-  const socket = await overtaken(t, chat, 14);
-  const [{ first, last }] = await socket.resyncs.take("the resync");
-  assert.deepEqual({ first, last }, { first: 16, last: 20 });
-  await offsets(socket, 16, 20);
-});
+group("Chat", () => {
+  test("a cursor before what is kept is answered with a resync, and what is kept follows", async (t) => {
+    const chat = await Chat.start(t, keepFive);
+    await fill(t, chat, 20);
+    const socket = await overtaken(t, chat, 14);
+    const [{ first, last }] = await socket.resyncs.take("the resync");
+    assert.deepEqual({ first, last }, { first: 16, last: 20 });
+    await offsets(socket, 16, 20);
+  });
 
-test("what is kept is still a repeat, and a new message has the next offset", async (t) => {
-  const chat = await Chat.start(t, keepFive);
-  const socket = await visit(t, chat, { auth: { clientId: newClientId(), history: 0 } });
-  for (let n = 1; n <= 20; n += 1) await say(socket, `message ${n}`, `key-${n}`);
-  (await overtaken(t, chat, 0)).disconnect();
-  const [kept] = await say(socket, "message 20", "key-20");
-  assert.deepEqual([kept.offset, kept.duplicate], [20, true]);
-  const [next] = await say(socket, "message 21", "key-21");
-  assert.deepEqual([next.offset, next.duplicate], [21, false]);
+  test("what is kept is still a repeat, and a new message has the next offset", async (t) => {
+    const chat = await Chat.start(t, keepFive);
+    const socket = await visit(t, chat, { auth: { clientId: newClientId(), history: 0 } });
+    for (let n = 1; n <= 20; n += 1) await say(socket, `message ${n}`, `key-${n}`);
+    (await overtaken(t, chat, 0)).disconnect();
+    const [kept] = await say(socket, "message 20", "key-20");
+    assert.deepEqual([kept.offset, kept.duplicate], [20, true]);
+    const [next] = await say(socket, "message 21", "key-21");
+    assert.deepEqual([next.offset, next.duplicate], [21, false]);
+  });
 });

@@ -233,6 +233,25 @@ fn what_is_gone_and_may_have_been_for_it_is_not_skipped() {
 }
 
 #[test]
+fn what_was_sent_again_and_lost_again_is_not_skipped() {
+    let now = start();
+    let mut history = history(Limits {
+        max_packets: 2,
+        ..limits()
+    });
+    let tenure = history.begin(now, pid(1), sid(1));
+    history.leave(now, tenure, vec![], "");
+    history.append(now, everybody(), frames("1"));
+    let (tenure, missed) = come_back(&mut history, now, pid(1), Seen::Nothing).unwrap();
+    assert_eq!(missed, [frames("1")]);
+    for _ in 0..3 {
+        history.append(now, to("others"), frames("other"));
+    }
+    history.leave(now, tenure, vec![], "");
+    assert!(come_back(&mut history, now, pid(1), Seen::Nothing).is_none());
+}
+
+#[test]
 fn an_offset_from_the_future_is_not_believed() {
     let now = start();
     let mut history = history(limits());

@@ -24,7 +24,6 @@ mod middleware;
 mod parser;
 mod races;
 mod recovery;
-mod recovery_store;
 mod rooms;
 mod slow;
 #[cfg(feature = "rustls")]

@@ -18,10 +18,8 @@ use socketio::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    client::{Client, until},
-    recovery::{Memory, Visitor},
-};
+use super::visitor::{Memory, Visitor};
+use crate::client::{Client, until};
 
 /// A store that does what the contract says, in memory.
 #[derive(Debug, Default)]

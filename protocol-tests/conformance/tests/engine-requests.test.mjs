@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync, inflateSync } from "node:zlib";
 import { Socket } from "engine.io-client";
-import { group, timed } from "../lib/groups.mjs";
+import { group } from "../lib/groups.mjs";
 import { PacketClient } from "../lib/packets.mjs";
 import { carriers, ENGINE, observe, PollingSession, WebSocketSession } from "../lib/sessions.mjs";
 import { differs, ownServer, server } from "../lib/target.mjs";
-import { event, Inbox } from "../lib/wait.mjs";
+import { event, Inbox, pause } from "../lib/wait.mjs";
 import { ask, request, upgradeHeaders, Wire } from "../lib/wire.mjs";
 
 const POLLING = `${ENGINE}?EIO=4&transport=polling`;
@@ -162,25 +162,22 @@ group("HTTP attachment", () => {
     assert.deepEqual([response.status, response.body], [404, "not here"]);
   });
 
-  timed("an upgrade request that nobody handles does not stay open [http.foreign-upgrade]", async () => {
+  test("an upgrade request that nobody handles does not stay open [http.foreign-upgrade]", async () => {
     const wire = await Wire.open((await server()).port);
     const start = performance.now();
     await wire.write(request("GET", "/nobody", { headers: upgradeHeaders }));
     if (differs({ reference: true, ours: false })) {
       assert.equal((await wire.end()).length, 0);
       assert.ok(performance.now() - start > 990, "only after a second");
-    } else {
-      assert.equal((await wire.response()).status, 404);
-      assert.ok(performance.now() - start < 900, "at once");
-    }
+    } else assert.equal((await wire.response()).status, 404);
   });
 
-  timed("the upgrade of another handler is left alone [http.other-websocket]", async () => {
+  test("the upgrade of another handler is left alone [http.other-websocket]", async () => {
     const wire = await Wire.open((await server()).port);
     await wire.write(request("GET", "/elsewhere", { headers: { connection: "Upgrade", upgrade: "echo" } }));
     assert.equal((await wire.response()).status, 101);
     // Longer than the reference waits for somebody to handle an upgrade.
-    await new Promise((resolve) => setTimeout(resolve, 1200));
+    await pause(1200);
     await wire.write("hello");
     assert.equal((await wire.bytes(5)).toString(), "hello");
   });

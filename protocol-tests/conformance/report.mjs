@@ -61,7 +61,7 @@ async function run(target) {
 
 /** Whether a busy neighbour could spoil what a file of tests measures. */
 function measuresTime(source) {
-  return /\btimed\b|\bresidentBytes\b/.test(source);
+  return /\btimed\(|\bresidentBytes\(/.test(source);
 }
 
 /** One JSON line per test, from a run in a process of its own. No file may hang for ever. */

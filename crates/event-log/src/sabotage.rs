@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -30,10 +31,14 @@ const SWAP_ROWS: bool = cfg!(feature = "sabotage-swap-rows");
         feature = "sabotage-skip-ring-row",
         feature = "sabotage-no-dedup",
         feature = "sabotage-cursor-goes-back",
-        feature = "sabotage-swap-rows"
+        feature = "sabotage-swap-rows",
+        feature = "sabotage-crash"
     )
 ))]
 compile_error!("sabotage is for tests of tests, and never for release");
+
+/// Ends the process at places that are named to it.
+const CRASH: bool = cfg!(feature = "sabotage-crash");
 
 /// How often a fault is made that would otherwise leave nothing in order.
 const EVERY: u64 = 97;
@@ -119,5 +124,21 @@ pub(crate) fn before_commit(outcomes: &[Outcome]) {
     {
         early(outcomes);
         thread::sleep(DELAY);
+    }
+}
+
+/// Ends the process as a crash does, if this is the place that the environment variable `CRASH_AT` names and it is passed
+/// for the nth time: as in `after-commit 7`.
+pub(crate) fn crash(place: &str) {
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+    if !CRASH {
+        return;
+    }
+    let at = std::env::var("CRASH_AT").unwrap_or_default();
+    let Some((wanted, times)) = at.split_once(' ') else {
+        return;
+    };
+    if wanted == place && times.parse() == Ok(PASSED.fetch_add(1, Ordering::Relaxed) + 1) {
+        std::process::abort();
     }
 }

@@ -182,16 +182,20 @@ impl Store for SqliteStore {
     fn append(&mut self, batch: &[Append]) -> Result<Vec<Outcome>, StoreError> {
         self.check_room()?;
         let known = self.events.take();
+        sabotage::crash("before-begin");
         let outcomes = self.transact(|connection| {
             let mut rows = Rows {
                 connection,
                 streams: HashMap::new(),
             };
             let outcomes = apply(&mut rows, batch)?;
+            sabotage::crash("after-insert");
             rows.write_tails()?;
             sabotage::before_commit(&outcomes);
+            sabotage::crash("before-commit");
             Ok(outcomes)
         })?;
+        sabotage::crash("after-commit");
         self.events = known;
         let new = outcomes
             .iter()

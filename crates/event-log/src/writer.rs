@@ -40,7 +40,9 @@ pub(crate) struct Answers(Vec<(Answer<Appended>, Result<Appended, AppendError>)>
 
 impl Answers {
     pub fn send(self) {
+        sabotage::crash("before-answers");
         for (answer, result) in self.0 {
+            sabotage::crash("between-answers");
             // Nobody may be listening any more, and the event is stored all the same.
             let _ = answer.send(result);
         }
@@ -149,6 +151,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
                 "the store gave another number of outcomes than of appends".to_owned(),
             ));
         }
+        sabotage::crash("before-publish");
         let mut new: Vec<(&Arc<Stream<F>>, Vec<Event>)> = Vec::new();
         for ((append, stream), outcome) in appends.into_iter().zip(streams).zip(&outcomes) {
             let Outcome::Stored(offset) = *outcome else {

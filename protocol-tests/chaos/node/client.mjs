@@ -75,6 +75,11 @@ function attempt(content, key) {
   });
 }
 
+/** Gives the connection up. One that is cut in the last step of an upgrade looks open to the client for 45 seconds. */
+function comeAgain() {
+  socket.disconnect().connect();
+}
+
 async function write() {
   let misses = 0;
   while (phase === "storm" || pending) {
@@ -106,8 +111,7 @@ async function write() {
     } else {
       note("try", answer ? "fail" : "info", key, { what: answer?.error ?? "no answer" });
       misses += 1;
-      // A connection on which nothing is answered is given up.
-      if (misses % 3 === 0) socket.io.engine?.close();
+      if (misses % 3 === 0) comeAgain();
       await pause(20 + draw(100));
     }
   }
@@ -115,8 +119,12 @@ async function write() {
 
 createInterface({ input: process.stdin }).on("line", (word) => {
   phase = word;
+  // As a browser does that is told that the network is back.
+  if (word === "drain") comeAgain();
   if (word !== "done") return;
-  if (pending) note("send", "info", pending.key, { what: "pending" });
+  const { engine, _readyState } = socket.io;
+  const state = `manager ${_readyState}, engine ${engine?.readyState} by ${engine?.transport?.name}, socket ${socket.connected}`;
+  if (pending) note("send", "info", pending.key, { what: `pending: ${state}` });
   socket.disconnect();
   process.exitCode = 0;
   process.stdout.write("", () => process.exit());

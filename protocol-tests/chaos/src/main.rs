@@ -44,6 +44,11 @@ async fn main() -> ExitCode {
         Command::Run(options) => play(&options.plan(), options.history.as_deref()).await,
         Command::Replays(options) => play(&options.plan(), options.history.as_deref()).await,
         Command::Control { seed } => control(&options::control(seed)).await,
+        Command::Crashes {
+            seed,
+            times,
+            history,
+        } => crashes(seed, times, history.as_deref()).await,
         Command::Sick {
             seed,
             times,
@@ -75,6 +80,12 @@ async fn play(plan: &Plan, history: Option<&Path>) -> io::Result<bool> {
     }
     tally(&verdict);
     Ok(verdict.is_good())
+}
+
+/// Lets a server that is built for it crash at each place of its writer.
+async fn crashes(seed: Option<u64>, times: u64, history: Option<&Path>) -> io::Result<bool> {
+    let server = options::start(&sabotage::build(sabotage::CRASH)?);
+    play(&options::crashes(seed, times, server), history).await
 }
 
 async fn judged(plan: &Plan) -> io::Result<(Past, Verdict)> {

@@ -17,6 +17,17 @@ use crate::world::World;
 /// How long a server that was started again may take to its first answer before the run goes on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// The places where `crates/event-log/src/sabotage.rs` lets a process end.
+const PLACES: [&str; 7] = [
+    "before-begin",
+    "after-insert",
+    "before-commit",
+    "after-commit",
+    "before-publish",
+    "before-answers",
+    "between-answers",
+];
+
 /// What is done between two kills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Disaster {
@@ -55,6 +66,26 @@ impl Nemesis {
             self.start().await?;
             self.first_answer().await;
         }
+        Ok(())
+    }
+
+    /// Lets a server that is built for it crash at each place of the log's writer so many times.
+    pub async fn crash(&mut self, times: u64) -> io::Result<()> {
+        self.kill().await?;
+        for place in PLACES {
+            for _ in 0..times {
+                let passed = self.rng.within(1..30);
+                self.server
+                    .set_variable("CRASH_AT", format!("{place} {passed}"));
+                self.start().await?;
+                if self.server.end().await?.is_none() {
+                    return Err(io::Error::other(format!("no crash at {place}")));
+                }
+                self.note(Op::Fault, Kind::Info, &format!("crash {place}"));
+            }
+        }
+        self.start().await?;
+        self.first_answer().await;
         Ok(())
     }
 

@@ -14,6 +14,7 @@ Long runs, with the release builds of this program and of the chat:
   chaos run --kills 500 --disasters hold,lock
   chaos run --kills 100 --disasters hold,lock,full-disk,read-only
   chaos replays --cuts 10000 --readers 20
+  chaos crashes --times 50
   chaos sick --times 1000
 Whether the checks see anything:
   chaos control
@@ -40,6 +41,18 @@ pub enum Command {
         /// What schedules, faults and contents follow from; random if not given
         #[arg(long)]
         seed: Option<u64>,
+    },
+    /// Builds the chat so that it crashes at a chosen place of the log's writer, and lets it, at each
+    Crashes {
+        /// What the moments follow from; random if not given
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How often at each place
+        #[arg(long, default_value_t = 5)]
+        times: u64,
+        /// Where to keep the history
+        #[arg(long)]
+        history: Option<PathBuf>,
     },
     /// Starts the chat on databases that are damaged, foreign, or restored from a backup
     Sick {
@@ -171,6 +184,19 @@ pub fn control(seed: Option<u64>) -> Plan {
         hurt: 400,
     };
     cast.plan(0, ordeal)
+}
+
+/// A plan of crashes at chosen places.
+pub fn crashes(seed: Option<u64>, times: u64, server: Vec<String>) -> Plan {
+    let cast = Cast {
+        seed,
+        writers: 20,
+        readers: 6,
+        think: 10,
+        contract: Contract::Chat,
+        server,
+    };
+    cast.plan(2, Ordeal::Crashes { times, hurt: 200 })
 }
 
 /// A plan that shows most faults of the log within seconds.

@@ -19,10 +19,11 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
         }
         None => "-".to_owned(),
     };
+    let crashes = past.history.iter().filter(|entry| is_crash(entry)).count();
     let hurt: u64 = past.harm.iter().map(|(_, count)| count).sum();
     writeln!(
         to,
-        "{} kills, {hurt} of {} connections hurt, {} readers were given {} messages",
+        "{} kills, {crashes} crashes, {hurt} of {} connections hurt, {} readers were given {} messages",
         faults_of(&past.history, "kill"),
         past.connections,
         counts.readers,
@@ -88,7 +89,7 @@ fn first_answers(history: &[Entry]) -> Vec<u64> {
     let mut started = None;
     for entry in history {
         match (entry.op, entry.kind) {
-            (Op::Fault, _) if entry.value.what.as_deref() == Some("kill") => {
+            (Op::Fault, _) if is_kill(entry) || is_crash(entry) => {
                 (killed, started) = (true, None);
             }
             (Op::Start, Kind::Invoke) if killed => started = Some(entry.t),
@@ -102,6 +103,15 @@ fn first_answers(history: &[Entry]) -> Vec<u64> {
         }
     }
     answers
+}
+
+fn is_kill(entry: &Entry) -> bool {
+    entry.op == Op::Fault && entry.value.what.as_deref() == Some("kill")
+}
+
+fn is_crash(entry: &Entry) -> bool {
+    let what = entry.value.what.as_deref().unwrap_or_default();
+    entry.op == Op::Fault && what.starts_with("crash")
 }
 
 fn faults_of(history: &[Entry], what: &str) -> usize {

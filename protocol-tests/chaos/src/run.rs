@@ -55,6 +55,8 @@ pub enum Ordeal {
         disasters: Vec<Disaster>,
         hurt: u64,
     },
+    /// The server crashes at each place of the log's writer so many times.
+    Crashes { times: u64, hurt: u64 },
     /// So many connections of readers are cut in the middle of what they catch up with.
     CutReplays { cuts: u64, rows: u64 },
 }
@@ -108,6 +110,7 @@ impl Stage {
             Ordeal::Storm {
                 hurt, disasters, ..
             } => (Weather::Mixed(*hurt), &disasters[..]),
+            Ordeal::Crashes { hurt, .. } => (Weather::Mixed(*hurt), &[][..]),
             Ordeal::CutReplays { .. } => (Weather::CutReplays(100), &[][..]),
         };
         let (disk, disasters, skipped) = disk_for(wanted, folder.path());
@@ -124,7 +127,7 @@ impl Stage {
         });
         let pause = match &plan.ordeal {
             Ordeal::Storm { pause, .. } => pause.clone(),
-            Ordeal::CutReplays { .. } => 0..1,
+            Ordeal::Crashes { .. } | Ordeal::CutReplays { .. } => 0..1,
         };
         let mut nemesis = Nemesis {
             world: Arc::clone(&world),
@@ -150,6 +153,10 @@ impl Stage {
             Ordeal::Storm { kills, .. } => {
                 self.enter(plan);
                 self.nemesis.storm(*kills, &self.disasters).await?;
+            }
+            Ordeal::Crashes { times, .. } => {
+                self.enter(plan);
+                self.nemesis.crash(*times).await?;
             }
             Ordeal::CutReplays { cuts, rows } => self.cut_replays(plan, *cuts, *rows).await?,
         }

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use crate::checker::{self, Check, Verdict};
 use crate::{options, run};
 
+/// Not a fault, but a way to end the process at a chosen place.
+pub const CRASH: &str = "crash";
+
 /// The features `sabotage-…` of the chat; `crates/event-log/src/sabotage.rs` says what each does.
 pub const FAULTS: [&str; 6] = [
     "ack-before-commit",
@@ -78,7 +81,7 @@ fn broken(verdict: &Verdict) -> String {
 }
 
 /// Builds the chat with a fault, in a folder of its own so that no other build is touched.
-fn build(fault: &str) -> io::Result<PathBuf> {
+pub fn build(fault: &str) -> io::Result<PathBuf> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let own = std::env::current_exe()?;
     let target = own.ancestors().nth(2).unwrap_or(root).join("sabotage");

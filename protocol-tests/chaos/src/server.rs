@@ -20,6 +20,8 @@ pub struct Server {
     command: Vec<String>,
     address: SocketAddr,
     log: PathBuf,
+    /// Set for the next start.
+    variable: Option<(&'static str, String)>,
     child: Option<Child>,
 }
 
@@ -36,6 +38,7 @@ impl Server {
             command: command.iter().map(fill).collect(),
             address,
             log,
+            variable: None,
             child: None,
         })
     }
@@ -60,9 +63,19 @@ impl Server {
         Ok(())
     }
 
+    /// Puts a variable into the environment of the next start.
+    pub fn set_variable(&mut self, name: &'static str, value: String) {
+        self.variable = Some((name, value));
+    }
+
     /// Starts the process, which is expected to end by itself; `None` if it does not.
     pub async fn start_in_vain(&mut self) -> io::Result<Option<ExitStatus>> {
         self.spawn()?;
+        self.end().await
+    }
+
+    /// Waits for the process to end by itself; `None` if it does not.
+    pub async fn end(&mut self) -> io::Result<Option<ExitStatus>> {
         let Some(child) = &mut self.child else {
             return Ok(None);
         };
@@ -124,6 +137,7 @@ impl Server {
         };
         let child = Command::new(program)
             .args(arguments)
+            .envs(self.variable.take())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)

@@ -83,7 +83,7 @@ async fn run(options: Options) -> Result<(), String> {
     let recovery = options.recovery.as_deref().map(recovery_in).transpose()?;
 
     let mut config = socketio::Config {
-        recovery,
+        connection_state_recovery: recovery,
         serve_client: web::client_bundle(),
         ..socketio::Config::default()
     };

@@ -12,7 +12,7 @@ struct Name(String);
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let io = Server::with_config(Config {
-        recovery: Some(Recovery {
+        connection_state_recovery: Some(Recovery {
             max_disconnection_duration: Duration::from_secs(60),
             ..Recovery::default()
         }),

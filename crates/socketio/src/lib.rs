@@ -194,14 +194,14 @@
 //!
 //! # Clients that were cut off
 //!
-//! With [`Config::recovery`] a client that comes back soon enough is the same socket again: with its id, its rooms, what
-//! was kept on it, and the events that it has missed, each once and in order. It needs no code of its own, but may be told
-//! apart:
+//! With [`Config::connection_state_recovery`] a client that comes back soon enough is the same socket again: with its id,
+//! its rooms, what was kept on it, and the events that it has missed, each once and in order. It needs no code of its own,
+//! but may be told apart:
 //!
 //! ```
 //! # use socketio::{Config, Recovery, Server, Socket};
 //! let io = Server::with_config(Config {
-//!     recovery: Some(Recovery::default()),
+//!     connection_state_recovery: Some(Recovery::default()),
 //!     ..Config::default()
 //! });
 //! io.on_connect(async |socket: Socket| {

@@ -87,7 +87,7 @@ pub struct Config {
     pub shared_data: StoredData,
     /// Connection state recovery: clients that were cut off come back as the sockets that they were. Default: none, as
     /// with the reference.
-    pub recovery: Option<Recovery>,
+    pub connection_state_recovery: Option<Recovery>,
 }
 
 impl Default for Config {
@@ -122,7 +122,7 @@ impl Default for Config {
             parser: None,
             adapter: None,
             shared_data: StoredData::default(),
-            recovery: None,
+            connection_state_recovery: None,
         }
     }
 }

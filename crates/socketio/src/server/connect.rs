@@ -61,7 +61,7 @@ fn join(link: &Arc<Link>, name: &str, auth: Option<Arc<str>>) -> Result<(), Viol
 fn skips_middlewares(socket: &Socket) -> bool {
     let config = &socket.link().engine().handler().config;
     let skips = config
-        .recovery
+        .connection_state_recovery
         .as_ref()
         .is_some_and(|recovery| recovery.skip_middlewares);
     skips && socket.recovered()

@@ -27,7 +27,7 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new(namespace: Room, config: &Config) -> Option<Self> {
-        let recovery = config.recovery.as_ref()?;
+        let recovery = config.connection_state_recovery.as_ref()?;
         Some(Self {
             namespace,
             limits: recovery.limits(config),

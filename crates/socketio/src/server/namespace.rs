@@ -230,12 +230,12 @@ impl Namespace {
     /// Encodes an event once, to be emitted to any socket of this namespace by [`Socket::try_emit`]. It may be kept
     /// for as long as one likes, and takes little more memory than its bytes.
     ///
-    /// With [recovery](crate::Config::recovery) on, such an event is not sent again to a client that was cut off; and one
-    /// whose last argument is a string gets a further one, `null`.
+    /// With [recovery](crate::Config::connection_state_recovery) on, such an event is not sent again to a client that was
+    /// cut off; and one whose last argument is a string gets a further one, `null`.
     pub fn encode(&self, event: &str, args: impl Serialize) -> Result<EventPacket, EncodeError> {
         let namespace = self.room().clone();
         let parser = self.0.config.parser.as_deref();
-        if self.0.config.recovery.is_some() {
+        if self.0.config.connection_state_recovery.is_some() {
             EventPacket::without_offset(parser, namespace, event, &args)
         } else {
             EventPacket::new(parser, namespace, event, &args)

@@ -225,7 +225,7 @@ async fn others_must_ask_for_the_main_namespace_and_have_an_id_of_their_own() {
 #[tokio::test(start_paused = true)]
 async fn with_recovery_they_are_served_without_it() {
     let io = Server::with_config(Config {
-        recovery: Some(Recovery::default()),
+        connection_state_recovery: Some(Recovery::default()),
         ..config()
     });
     let mut ids = watch(&io, "/");

@@ -268,7 +268,7 @@ impl Options {
             connect_timeout: self
                 .connect_timeout
                 .map_or(default.connect_timeout, Duration::from_millis),
-            recovery: self
+            connection_state_recovery: self
                 .connection_state_recovery
                 .as_ref()
                 .map(RecoveryOption::recovery),

@@ -127,7 +127,7 @@ fn server(store: &Arc<TestStore>) -> Server {
         ..Recovery::default()
     };
     Server::with_config(Config {
-        recovery: Some(recovery),
+        connection_state_recovery: Some(recovery),
         ..Config::default()
     })
 }

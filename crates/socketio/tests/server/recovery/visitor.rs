@@ -117,7 +117,7 @@ pub fn server() -> Server {
 
 pub fn server_with(recovery: Recovery) -> Server {
     Server::with_config(Config {
-        recovery: Some(recovery),
+        connection_state_recovery: Some(recovery),
         ..Config::default()
     })
 }

@@ -165,12 +165,15 @@ impl Args {
         &self.attachments
     }
 
-    /// The items of the JSON array, without its brackets.
+    /// The items of the JSON array, without its brackets and the blanks next to them: whoever goes on behind the last
+    /// item looks at its end, and without items there is nothing.
     pub(crate) fn items(&self) -> &str {
-        let json = self.json().trim_matches([' ', '\t', '\n', '\r']);
-        json.strip_prefix('[')
-            .and_then(|json| json.strip_suffix(']'))
-            .unwrap_or_default()
+        let blank = [' ', '\t', '\n', '\r'];
+        let json = self.json().trim_matches(blank);
+        let items = json
+            .strip_prefix('[')
+            .and_then(|json| json.strip_suffix(']'));
+        items.unwrap_or_default().trim_matches(blank)
     }
 }
 

@@ -46,6 +46,27 @@ fn sequences_are_spread_and_the_rest_is_one_argument() {
 }
 
 #[test]
+fn arguments_are_passed_on_without_the_blanks_around_them() {
+    for (came, leaves) in [
+        ("3[ ]", r#"42["e"]"#),
+        ("3[\n]", r#"42["e"]"#),
+        (r#"2["x" ]"#, r#"42["e"]"#),
+        (r#"2["x", 1 ,"a b" ]"#, r#"42["e",1 ,"a b"]"#),
+    ] {
+        let limits = Limits::default();
+        let packet = Packet::decode(came, &limits).unwrap();
+        let args: Args = ArgsRef::of(&packet, &[]).parse().unwrap();
+        assert_eq!(event(args), leaves, "{came:?}");
+    }
+}
+
+#[test]
+fn what_a_blank_follows_ends_in_a_string_all_the_same() {
+    let args = Args::from_json(r#"[1,"a" ]"#, Vec::new()).unwrap();
+    assert!(Draft::event("e", &args).unwrap().ends_in_string());
+}
+
+#[test]
 fn an_absent_value_is_an_argument() {
     assert_eq!(event(None::<u8>), r#"42["e",null]"#);
     assert_eq!(event((None::<u8>, ())), r#"42["e",null,null]"#);
@@ -153,13 +174,13 @@ fn captured_arguments_are_passed_on_unchanged() {
     let frames = Draft::event("copy", &args).unwrap().frames("/", None);
     assert_eq!(
         text(&frames),
-        r#"451-["copy", 1.50 ,{"b":{"_placeholder":true,"num":0}} ]"#
+        r#"451-["copy",1.50 ,{"b":{"_placeholder":true,"num":0}}]"#
     );
     assert_eq!(frames.as_slice()[1], Frame::Binary("data".into()));
     let ack = Draft::ack(&args).unwrap().frames("/", Some(2));
     assert_eq!(
         text(&ack),
-        r#"461-2[ 1.50 ,{"b":{"_placeholder":true,"num":0}} ]"#
+        r#"461-2[1.50 ,{"b":{"_placeholder":true,"num":0}}]"#
     );
     assert_eq!(
         text(&Draft::ack(&Args::default()).unwrap().frames("/", Some(2))),

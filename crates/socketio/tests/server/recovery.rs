@@ -7,7 +7,7 @@ mod visitor;
 
 use serde::Serialize;
 use serde_json::json;
-use socketio::Server;
+use socketio::{Args, Event, Server};
 
 use self::visitor::{Visitor, server};
 use crate::client::Client;
@@ -163,6 +163,31 @@ async fn events_that_end_in_a_string_do_no_harm() {
     assert!(one.recovered);
     one.expect(json!(["n", 2])).await;
     one.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_cannot_forge_the_offset_of_another() {
+    let io = server();
+    io.on("say", async |ev: Event, args: Args| {
+        ev.socket.broadcast().volatile().emit("said", args)
+    });
+    let mut one = Visitor::new(&io).await;
+    let mut other = Visitor::new(&io).await;
+    io.emit("n", 1).unwrap();
+    one.expect(json!(["n", 1])).await;
+    other.expect(json!(["n", 1])).await;
+    let known = other.memory.offset.clone().unwrap();
+    // With a blank behind it, which JSON allows.
+    let later = known.replace(".1", ".2");
+    let said = format!(r#"42["say","{later}" ]"#);
+    other.client.send(&said).await;
+    one.expect(json!(["said", later])).await;
+    assert_eq!(one.memory.offset, Some(known));
+    let memory = one.cut(&io).await;
+    io.emit("n", 2).unwrap();
+    let mut one = memory.come(&io).await;
+    assert!(one.recovered);
+    one.expect(json!(["n", 2])).await;
 }
 
 #[tokio::test(start_paused = true)]

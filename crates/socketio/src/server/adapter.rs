@@ -36,7 +36,7 @@ use crate::{
     rooms::{Member, Room, RoomLimits, Rooms, Target},
 };
 
-pub(crate) use self::returning::NotInserted;
+pub(crate) use self::returning::{Leftovers, NotInserted};
 pub use super::{details::SocketDetails, room_events::RoomEvent};
 
 /// A future of an adapter. It borrows nothing, so that a question may outlive the call.

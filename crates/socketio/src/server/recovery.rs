@@ -188,7 +188,7 @@ impl StoredData {
     }
 
     /// The same of all that is kept on a socket.
-    pub(crate) fn of<'a>(&'a self, data: &'a Data) -> impl Iterator<Item = (&'a str, Vec<u8>)> {
+    pub(crate) fn of<'a>(&'a self, data: &Data) -> impl Iterator<Item = (&'a str, Vec<u8>)> {
         data.iter().filter_map(|(id, value)| self.save(*id, value))
     }
 }

@@ -33,6 +33,17 @@ pub(crate) enum NotInserted {
     NotRecovered,
 }
 
+/// The key and the JSON of a value that is stored.
+pub(crate) type StoredValue<'a> = (&'a str, Vec<u8>);
+
+/// What was in the place of a socket that was let in. It holds what the application has kept, and is to be dropped
+/// without a lock.
+#[derive(Default)]
+pub(crate) struct Leftovers {
+    _removed: Option<Socket>,
+    _over: Vec<Kept>,
+}
+
 impl Members {
     /// A socket has gone: its session is kept with this data, or is over. The answer is to be dropped without the lock.
     pub(super) fn part(
@@ -138,6 +149,14 @@ impl LocalAdapter {
         drop(dropped);
     }
 
+    /// What is to be stored of a socket that is about to be let in. Calls what is the user's.
+    pub(crate) fn values_to_store(&self, socket: &Socket) -> Vec<StoredValue<'_>> {
+        match &self.stored_data {
+            Some(stored) => stored.of(&socket.kept()).collect(),
+            None => Vec::new(),
+        }
+    }
+
     /// Lets a socket in, as who it was if that is possible: with the CONNECT reply, then what it has missed, and in the
     /// rooms it was in, all under one lock. Otherwise, unless it `must_recover`, a session begins.
     pub(crate) fn insert_returning(
@@ -145,11 +164,9 @@ impl LocalAdapter {
         socket: &Socket,
         returning: &Returning,
         joined: Vec<Room>,
+        values: Vec<StoredValue<'_>>,
         must_recover: bool,
-    ) -> Result<Member, NotInserted> {
-        let kept = socket.kept();
-        let values = self.stored_data.iter().flat_map(|stored| stored.of(&kept));
-        let values: Vec<_> = values.collect();
+    ) -> (Result<Member, NotInserted>, Leftovers) {
         let mut members = lock(&self.members);
         let mut removed = None;
         let inserted =
@@ -167,11 +184,12 @@ impl LocalAdapter {
                 memory.save_value(tenure, key, &value);
             }
         }
-        let dropped = members.memory.as_mut().map(|memory| memory.settle());
-        drop(members);
-        // Both hold what the application has kept.
-        drop((removed, dropped));
-        inserted
+        let over = members.memory.as_mut().map(|memory| memory.settle());
+        let leftovers = Leftovers {
+            _removed: removed,
+            _over: over.unwrap_or_default(),
+        };
+        (inserted, leftovers)
     }
 
     fn insert_into(

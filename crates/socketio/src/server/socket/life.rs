@@ -14,7 +14,7 @@ use crate::{
     recovery::Tenure,
     rooms::Member,
     server::{
-        adapter::NotInserted,
+        adapter::{Leftovers, NotInserted},
         answer::Waiter,
         connect,
         flow::Flow,
@@ -70,20 +70,28 @@ impl Socket {
         {
             before.is_succeeded();
         }
+        // Before the lock is taken, as types of the user's write it.
+        let values = match &self.0.returning {
+            Some(_) => adapter.values_to_store(self),
+            None => Vec::new(),
+        };
         let mut phase = lock(&self.0.phase);
         let Phase::Connecting { rooms } = &mut *phase else {
             return Err(NotInserted::SessionOver);
         };
         let rooms = rooms.clone();
-        let inserted = match &self.0.returning {
+        let (inserted, leftovers) = match &self.0.returning {
             None => {
                 let reply = match self.protocol() {
                     Protocol::V4 => encode::connect(self.parser(), self.namespace(), self.id()),
                     Protocol::V3 => encode::connect_2(self.parser(), self.namespace()),
                 };
-                adapter.insert(self, rooms, &reply)
+                let inserted = adapter.insert(self, rooms, &reply);
+                (inserted, Leftovers::default())
             }
-            Some(returning) => adapter.insert_returning(self, returning, rooms, must_recover),
+            Some(returning) => {
+                adapter.insert_returning(self, returning, rooms, values, must_recover)
+            }
         };
         match inserted {
             Ok(member) => *phase = Phase::Opening { member, end: None },
@@ -91,6 +99,7 @@ impl Socket {
             Err(NotInserted::Superseded | NotInserted::NotRecovered) => {}
         }
         drop(phase);
+        drop(leftovers);
         adapter.tell_room_events();
         if inserted == Err(NotInserted::SessionOver) {
             self.gone();

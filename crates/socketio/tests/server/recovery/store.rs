@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::IgnoredAny};
 use serde_json::json;
 use socketio::{
-    Config, Recovery, Server, Socket, StoredData,
+    Config, ConnectError, Recovery, Server, Socket, StoredData,
     encode::Frames,
     recovery::{Address, Epoch, Record, Saved, SavedSession, Store, StoreError},
 };
@@ -121,9 +121,13 @@ struct Name(String);
 struct NotStored;
 
 fn server(store: &Arc<TestStore>) -> Server {
+    server_with(store, StoredData::default().with::<Name>("name"))
+}
+
+fn server_with(store: &Arc<TestStore>, stored_data: StoredData) -> Server {
     let recovery = Recovery {
         store: Some(store.clone()),
-        stored_data: StoredData::default().with::<Name>("name"),
+        stored_data,
         ..Recovery::default()
     };
     Server::with_config(Config {
@@ -316,4 +320,36 @@ async fn what_a_middleware_keeps_and_joins_is_stored_too() {
     one.expect(json!(["n", 1])).await;
     let socket = io.of("/").socket(&one.id).unwrap();
     assert_eq!(socket.data::<Name>().unwrap().0, "by the middleware");
+}
+
+/// A value that looks at its socket when it is written.
+struct Mirror(Option<Socket>);
+
+impl Serialize for Mirror {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rooms = self.0.as_ref().map(Socket::rooms);
+        rooms.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Mirror {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(None))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_may_use_its_socket_while_it_is_written() {
+    let store = Arc::new(TestStore::default());
+    let io = server_with(&store, StoredData::default().with::<Mirror>("mirror"));
+    io.of("/").middleware(async |socket: Socket, ()| {
+        socket.set(Mirror(Some(socket.clone())));
+        socket
+            .join("room")
+            .map_err(|error| ConnectError::new(error.to_string()))
+    });
+    Visitor::new(&io).await;
+    let namespaces = store.namespaces.lock().unwrap();
+    let (_, data) = namespaces["/"].sessions.values().next().unwrap();
+    assert_eq!(data["mirror"], br#"["room"]"#);
 }

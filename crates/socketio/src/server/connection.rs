@@ -20,7 +20,7 @@ use crate::{
     args::ArgsRef,
     assembler::{Assembled, Assembler},
     error::{ArgsError, DecodeError, DisconnectReason},
-    packet::{Packet, PacketType},
+    packet::{Limits, Packet, PacketType},
     parser::{Decoder, Parser},
     rooms::Room,
 };
@@ -265,7 +265,7 @@ impl Connection {
 
     /// A message in the format of another parser than the default one.
     fn on_foreign(&self, link: &Arc<Link>, message: &Message) -> Result<(), Violation> {
-        let limits = &link.engine().handler().limits;
+        let limits = limits_of(link);
         let decoder = {
             let mut state = lock(&self.state);
             state.expect_packet()?;
@@ -279,13 +279,7 @@ impl Connection {
         let Some(incoming) = added? else {
             return Ok(());
         };
-        let (packet, query) = match link.protocol() {
-            engineio::Protocol::V4 => (Packet::check(&incoming, limits)?, None),
-            engineio::Protocol::V3 => {
-                let packet = Packet::check(&incoming, &link.engine().handler().limits_2)?;
-                without_query(link, packet)?
-            }
-        };
+        let (packet, query) = split_query(link, Packet::check(&incoming, limits)?)?;
         match packet.packet_type {
             PacketType::Connect => connect::begin(link, &packet, query),
             PacketType::ConnectError => Err(Violation::NotForServer),
@@ -405,18 +399,26 @@ impl Slot {
 
 /// Decodes a text, and what a client 2 has put behind the name of the namespace.
 fn decode<'a>(link: &Link, text: &'a str) -> Result<(Packet<'a>, Option<&'a str>), DecodeError> {
+    split_query(link, Packet::decode(text, limits_of(link))?)
+}
+
+/// The bounds of a packet whose query, if it may have one, is still there.
+fn limits_of(link: &Link) -> &Limits {
     let protocol = link.engine().handler();
     match link.protocol() {
-        engineio::Protocol::V4 => Ok((Packet::decode(text, &protocol.limits)?, None)),
-        engineio::Protocol::V3 => without_query(link, Packet::decode(text, &protocol.limits_2)?),
+        engineio::Protocol::V4 => &protocol.limits,
+        engineio::Protocol::V3 => &protocol.limits_2,
     }
 }
 
-fn without_query<'a>(
+fn split_query<'a>(
     link: &Link,
     mut packet: Packet<'a>,
 ) -> Result<(Packet<'a>, Option<&'a str>), DecodeError> {
-    let query = packet.split_query(&link.engine().handler().limits)?;
+    let query = match link.protocol() {
+        engineio::Protocol::V4 => None,
+        engineio::Protocol::V3 => packet.split_query(&link.engine().handler().limits)?,
+    };
     Ok((packet, query))
 }
 

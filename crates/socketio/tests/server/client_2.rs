@@ -1,9 +1,12 @@
 //! Clients 2 of Socket.IO, which speak Engine.IO 3 and packets of Socket.IO's protocol 4.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use socketio::{Binary, Config, ConnectError, DisconnectReason, Event, Recovery, Server, Socket};
+use socketio::{
+    Binary, Config, ConnectError, DisconnectReason, Event, Parser, Recovery, Server, Socket,
+    parser::DefaultParser,
+};
 
 use crate::client::{Client, Notes, notes, until};
 
@@ -236,4 +239,17 @@ async fn with_recovery_they_are_served_without_it() {
     client.expect(r#"42["hello","a"]"#).await;
     client.vanish();
     ids.expect("transport close").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_query_is_let_in_whatever_the_parser() {
+    let query = "x".repeat(1_000);
+    for parser in [None, Some(Arc::new(DefaultParser) as Arc<dyn Parser>)] {
+        let io = Server::with_config(Config { parser, ..config() });
+        io.of("/chat");
+        let mut client = connect(&io).await;
+        client
+            .ask(&format!("40/chat?token={query},"), "40/chat,")
+            .await;
+    }
 }

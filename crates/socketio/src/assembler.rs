@@ -32,7 +32,8 @@ struct Pending {
     attachments: Vec<Bytes>,
     missing: usize,
     bytes: usize,
-    deadline: Instant,
+    /// None if no clock counts to it.
+    deadline: Option<Instant>,
 }
 
 impl Assembler {
@@ -65,7 +66,7 @@ impl Assembler {
             attachments: Vec::new(),
             missing: packet.attachments,
             bytes: 0,
-            deadline: now + limits.attachment_timeout,
+            deadline: now.checked_add(limits.attachment_timeout),
         }));
         Ok(None)
     }
@@ -79,7 +80,7 @@ impl Assembler {
         limits: &Limits,
     ) -> Result<Option<Assembled>, DecodeError> {
         let pending = self.pending.as_mut().ok_or(DecodeError::UnexpectedBinary)?;
-        if now > pending.deadline {
+        if pending.deadline.is_some_and(|deadline| now > deadline) {
             return Err(DecodeError::AttachmentsTooLate);
         }
         pending.bytes = pending.bytes.saturating_add(data.len());
@@ -193,6 +194,20 @@ mod tests {
             let results = sizes.map(|size| assembler.attach(&vec![0; size], now, &limits));
             assert_eq!(results[1].is_ok(), expected, "{sizes:?}");
         }
+    }
+
+    #[test]
+    fn attachments_may_have_all_the_time_there_is() {
+        let (now, limits) = (start(), Limits::default());
+        let limits = Limits {
+            attachment_timeout: Duration::MAX,
+            ..limits
+        };
+        let mut assembler = Assembler::default();
+        let packet = Packet::decode(TWO, &limits).unwrap();
+        assert_eq!(assembler.begin(TWO, &packet, now, &limits), Ok(None));
+        let late = now + Duration::from_secs(1_000_000);
+        assert_eq!(assembler.attach(b"", late, &limits), Ok(None));
     }
 
     #[test]

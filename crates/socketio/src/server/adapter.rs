@@ -15,11 +15,10 @@ use std::{
 
 use engineio::SendOptions;
 use futures_util::{Stream, stream};
-use tokio::time::Instant;
 
 use super::{
     Config,
-    answer::{AnswerFrom, Pending, Waiter},
+    answer::{AnswerFrom, Pending, Waiter, deadline_after},
     collector::{Collector, LocalAnswers},
     dispatch, lock,
     memory::Memory,
@@ -394,7 +393,7 @@ impl Adapter for LocalAdapter {
         is_volatile: bool,
         timeout: Duration,
     ) -> BoxStream<AnswerFrom<Args>> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_after(timeout);
         let id = self.next_ack_id();
         let frames = event.write(self.parser.as_deref(), &self.namespace, Some(id));
         let options = options_of(event, is_volatile);

@@ -37,7 +37,7 @@ impl<T: DeserializeOwned + Send + 'static> Answer<T> {
         answer: oneshot::Receiver<Result<Args, AckError>>,
         timeout: Duration,
     ) -> Self {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_after(timeout);
         let pending = Pending {
             sockets: vec![socket],
             id,
@@ -225,6 +225,15 @@ impl Waiter {
         }
     }
 }
+
+/// When a time is over that begins now. One that no clock counts to is over when nobody waits any more.
+pub(crate) fn deadline_after(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + FOR_EVER)
+}
+
+/// Thirty years.
+const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// Sockets of which an answer is expected; when this is dropped, no longer.
 pub(crate) struct Pending {

@@ -61,6 +61,23 @@ async fn a_server_gets_the_clients_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_may_be_awaited_for_ever() {
+    let io = Server::with_config(Config {
+        ack_timeout: Duration::MAX,
+        ..Config::default()
+    });
+    let (mut client, socket) = socket(&io).await;
+    let one = socket.emit_with_ack::<(u8,)>("one", ());
+    let all = io.emit_with_ack::<(u8,)>("all", ());
+    client.expect(r#"420["one"]"#).await;
+    client.expect(r#"421["all"]"#).await;
+    client.send("430[1]").await;
+    client.send("431[2]").await;
+    assert_eq!(one.await, Ok((1,)));
+    assert_eq!(all.await, Ok(vec![Ok((2,))]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_event_is_emitted_before_the_answer_is_awaited() {
     let io = Server::new();
     let (mut client, socket) = socket(&io).await;

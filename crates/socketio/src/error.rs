@@ -214,9 +214,7 @@ impl DisconnectReason {
             Self::Transport(reason) => reason.as_str(),
         }
     }
-}
 
-impl DisconnectReason {
     /// Whether a client that has disconnected for this reason may come back as the socket that it was: it was cut off,
     /// and neither has left nor was sent away.
     pub fn is_recoverable(self) -> bool {

@@ -294,7 +294,8 @@
 //! ┌────────────────────────────────────────────────────────────┐
 //! │ server   Server Namespace Socket Broadcast Adapter         │  tokio: spawn, oneshot, timers
 //! ├────────────────────────────────────────────────────────────┤
-//! │ packet args binary assembler encode parser acks rooms error│  pure: no clock, no IO
+//! │ packet args binary assembler encode parser acks rooms      │  pure: no clock, no IO
+//! │ recovery error                                             │
 //! └────────────────────────────────────────────────────────────┘
 //! ```
 //!

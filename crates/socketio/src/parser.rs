@@ -166,7 +166,8 @@ impl Incoming {
 
 /// The parser of npm `socket.io-parser`, which servers and clients have by default.
 ///
-/// To be wrapped by a parser that does more. A server that has no parser at all does the same, but faster.
+/// To be wrapped by a parser that does more. A server that has no parser at all does the same, but faster, and refuses a
+/// binary packet of a namespace that was not joined before its attachments have come.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DefaultParser;
 

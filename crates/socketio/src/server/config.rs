@@ -14,7 +14,7 @@ use crate::{packet::Limits, parser::Parser};
 /// The options of a server. Those that the reference documents keep its defaults; the bounds are ours.
 ///
 /// ```
-/// use std::{sync::Arc, time::Duration};
+/// use std::time::Duration;
 ///
 /// use socketio::{Config, Server};
 ///

@@ -195,7 +195,7 @@ impl StoredData {
 
 /// What a socket has on top if its namespace remembers sessions.
 pub(crate) struct Returning {
-    /// The session that its client says is its own, until the socket is over or let in.
+    /// The session that its client says is its own.
     pub(crate) found: Option<Found>,
     /// What was kept on the socket it was.
     pub(crate) data: Data,

@@ -1,0 +1,112 @@
+//! Our server with the events of the scenarios, on either of tokio's runtimes.
+//!
+//! Its chat keeps the messages in memory only: it shows what storing them costs, and is not for keeping any.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::{Parser, ValueEnum};
+use serde::{Deserialize, Serialize};
+use socketio::{Binary, Event, Namespace, Server};
+use tokio::runtime::Builder;
+
+/// A server to be measured.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The port to serve on, at 127.0.0.1
+    #[arg(long)]
+    port: u16,
+
+    /// The runtime to run on
+    #[arg(long, value_enum, default_value_t = Form::Multi)]
+    runtime: Form,
+
+    /// Taken as chats have it, and left empty
+    #[arg(long)]
+    database: Option<PathBuf>,
+}
+
+/// The forms of tokio's runtime.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// The multi-thread runtime, with as many workers as there are cores to run on
+    Multi,
+    /// The current-thread runtime
+    Current,
+}
+
+/// What the scenario of the object sends.
+#[derive(Debug, Serialize, Deserialize)]
+struct Item {
+    active: bool,
+    author: String,
+    body: String,
+    count: u64,
+    id: String,
+    tags: Vec<String>,
+}
+
+fn main() -> io::Result<()> {
+    let options = Options::parse();
+    let mut builder = match options.runtime {
+        Form::Multi => Builder::new_multi_thread(),
+        Form::Current => Builder::new_current_thread(),
+    };
+    if let Some(file) = options.database {
+        eprintln!("{} stays empty: this chat stores nothing", file.display());
+    }
+    builder.enable_all().build()?.block_on(async {
+        let io = Server::new();
+        events(&io.of("/"));
+        chat(&io.of("/"));
+        io.serve((Ipv4Addr::LOCALHOST, options.port)).await
+    })
+}
+
+fn events(namespace: &Namespace) {
+    let (all, rooms) = (namespace.clone(), namespace.clone());
+    namespace
+        .on("echo", async |ev: Event, (text,): (String,)| {
+            ev.ack((text,))
+        })
+        .on("object", async |ev: Event, (item,): (Item,)| {
+            ev.ack((item,))
+        })
+        .on("binary", async |ev: Event, (data,): (Binary,)| {
+            ev.ack((data,))
+        })
+        .on("broadcast", async move |_: Event, (text,): (String,)| {
+            all.emit("broadcast", (text,))
+        })
+        .on("join", async |ev: Event, (room,): (String,)| {
+            ev.socket
+                .join(&room[..])
+                .map_err(|error| error.to_string())?;
+            ev.ack((room,)).map_err(|error| error.to_string())
+        })
+        .on(
+            "room",
+            async move |_: Event, (room, text): (String, String)| {
+                rooms.to(&room[..]).emit("room", (text,))
+            },
+        );
+}
+
+fn chat(namespace: &Namespace) {
+    let stored: Arc<Mutex<Vec<String>>> = Arc::default();
+    let all = namespace.clone();
+    namespace.on(
+        "chat message",
+        async move |ev: Event, (text, _key): (String, String)| {
+            // Held over the emit, so that offsets go out in their order.
+            let mut stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
+            stored.push(text);
+            let sent = all.emit("chat message", (stored.last(), stored.len()));
+            drop(stored);
+            sent.and_then(|()| ev.ack(()))
+        },
+    );
+}

@@ -1,0 +1,189 @@
+//! Chat: writers whose messages are stored, sent to everybody and acknowledged, in the words of the official tutorial.
+//!
+//! Each writer has one message in flight. Every client has to get every message once and in the order of the offsets,
+//! which begin at 1, as the database is empty when a server starts.
+
+use std::io;
+use std::time::Instant;
+
+use super::{
+    Extent, Load,
+    packets::{number, text, write},
+};
+use crate::client::{Message, Out, Player};
+use crate::clock::now;
+use crate::fleet::Fleet;
+use crate::tally::{Lane, Sequence, Tally};
+
+pub struct Chat {
+    limit: u64,
+    lanes: Vec<Lane>,
+    sequences: Vec<Sequence>,
+    /// By offset, the writer and the number of the message, as the first client got them.
+    stored: Vec<Option<(u64, u64)>>,
+    /// Messages delivered, to whomever.
+    delivered: u64,
+    tally: Tally,
+    buffer: Vec<u8>,
+}
+
+impl Chat {
+    pub fn new(clients: usize, extent: Extent) -> Self {
+        Self {
+            limit: extent.limit(),
+            lanes: (0..clients).map(|_| Lane::default()).collect(),
+            sequences: (0..clients).map(|_| Sequence::starting_at(1)).collect(),
+            stored: Vec::new(),
+            delivered: 0,
+            tally: Tally::default(),
+            buffer: Vec::new(),
+        }
+    }
+
+    fn send(&mut self, client: usize, out: &mut Out<'_>) {
+        if self.lanes[client].waiting() > 0 || self.lanes[client].sent() >= self.limit {
+            return;
+        }
+        let number = self.lanes[client].send(now());
+        self.buffer.clear();
+        write(
+            &mut self.buffer,
+            format_args!("2{number}[\"chat message\",\""),
+        );
+        text(&mut self.buffer, client, number, 64);
+        write(&mut self.buffer, format_args!("\",\"{client}-{number}\"]"));
+        out.text(&self.buffer);
+    }
+
+    /// Notes a message of the chat; nothing if it is not as it has to be.
+    fn delivered(&mut self, client: usize, packet: &[u8]) -> Option<()> {
+        let content = packet.strip_prefix(b"2[\"chat message\",\"")?;
+        let (writer, rest) = number(content)?;
+        let (count, _) = number(rest.strip_prefix(b":")?)?;
+        self.buffer.clear();
+        text(&mut self.buffer, usize::try_from(writer).ok()?, count, 64);
+        let rest = content.strip_prefix(&self.buffer[..])?;
+        let (offset, _) = number(rest.strip_prefix(b"\",")?)?;
+        let lane = self.lanes.get(usize::try_from(writer).ok()?)?;
+        let place = usize::try_from(offset).ok()?;
+        // There cannot be more offsets than messages were sent.
+        if count >= lane.sent() || offset > self.sent() {
+            return None;
+        }
+        if self.stored.len() <= place {
+            self.stored.resize(place + 1, None);
+        }
+        if *self.stored[place].get_or_insert((writer, count)) != (writer, count) {
+            return None;
+        }
+        if self.sequences[client].receive(offset, &mut self.tally.faults) {
+            self.delivered += 1;
+        }
+        Some(())
+    }
+
+    fn sent(&self) -> u64 {
+        self.lanes.iter().map(Lane::sent).sum()
+    }
+}
+
+impl Player for Chat {
+    fn receive(&mut self, client: usize, message: Message<'_>, out: &mut Out<'_>) {
+        let Message::Text(packet) = message else {
+            self.tally.faults.wrong += 1;
+            return;
+        };
+        match packet.strip_prefix(b"3").and_then(number) {
+            Some((number, b"[]")) => {
+                self.lanes[client].receive(number, now(), &mut self.tally);
+                self.send(client, out);
+            }
+            _ if self.delivered(client, packet).is_some() => {}
+            _ => self.tally.faults.wrong += 1,
+        }
+    }
+}
+
+impl Load for Chat {
+    fn begin(&mut self, fleet: &mut Fleet) -> io::Result<()> {
+        (0..self.lanes.len())
+            .try_for_each(|client| fleet.send(client, |out| self.send(client, out)))
+    }
+
+    fn turn(&mut self, _fleet: &mut Fleet) -> io::Result<Option<Instant>> {
+        Ok(None)
+    }
+
+    fn stop(&mut self) {
+        self.limit = 0;
+    }
+
+    fn is_settled(&self) -> bool {
+        let is_acked = |lane: &Lane| lane.waiting() == 0 && lane.sent() >= self.limit;
+        self.lanes.iter().all(is_acked)
+            && self.delivered >= self.tally.received * self.sequences.len() as u64
+    }
+
+    fn settle(&mut self) {
+        let unanswered: usize = self.lanes.iter().map(Lane::waiting).sum();
+        let end = self.sent() + 1;
+        let undelivered = |sequence: &Sequence| sequence.lost_below(end);
+        self.tally.faults.lost +=
+            unanswered as u64 + self.sequences.iter().map(undelivered).sum::<u64>();
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tally::Faults;
+
+    fn delivery(writer: u64, number: u64, offset: u64) -> String {
+        let text = format!("{writer}:{number}:");
+        format!("2[\"chat message\",\"{text:x<64}\",{offset},{{\"at\":1}}]")
+    }
+
+    fn play(steps: &[(usize, &str)]) -> Tally {
+        let mut chat = Chat::new(2, Extent::Messages(1));
+        let mut unsent = Vec::new();
+        let mut out = Out::Payload(&mut unsent);
+        chat.send(0, &mut out);
+        chat.send(1, &mut out);
+        for (client, packet) in steps {
+            chat.receive(*client, Message::Text(packet.as_bytes()), &mut out);
+        }
+        chat.settle();
+        chat.tally
+    }
+
+    #[test]
+    fn everybody_gets_everything_once_and_in_order() {
+        let (first, second) = (delivery(1, 0, 1), delivery(0, 0, 2));
+        let all = [
+            (0, &first[..]),
+            (1, &first),
+            (1, "30[]"),
+            (0, "30[]"),
+            (0, &second),
+            (1, &second),
+        ];
+        let tally = play(&all);
+        assert_eq!(tally.faults, Faults::default());
+        assert_eq!(tally.received, 2);
+    }
+
+    #[test]
+    fn losses_inversions_and_two_contents_of_one_offset_are_seen() {
+        let (first, second) = (delivery(1, 0, 1), delivery(0, 0, 2));
+        let other = delivery(0, 0, 1);
+        let steps = [(0, &second[..]), (0, &first), (1, &other), (1, "30[]")];
+        let faults = play(&steps).faults;
+        assert_eq!((faults.out_of_order, faults.wrong), (1, 1));
+        // One acknowledgement, and both messages for the second client.
+        assert_eq!(faults.lost, 3);
+    }
+}

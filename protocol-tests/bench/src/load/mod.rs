@@ -1,0 +1,122 @@
+//! The loads that are put on a server, and how the cost of one is measured.
+
+pub mod chat;
+pub mod echo;
+pub mod fan;
+mod packets;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::client::Player;
+use crate::clock::now;
+use crate::fleet::Fleet;
+use crate::process::Process;
+use crate::tally::Tally;
+
+/// How long a load lasts.
+#[derive(Debug, Clone, Copy)]
+pub enum Extent {
+    /// After a warm-up of a quarter of it.
+    Time(Duration),
+    /// As many messages of each sender.
+    Messages(u64),
+}
+
+impl Extent {
+    /// How many messages a sender may send.
+    pub fn limit(self) -> u64 {
+        match self {
+            Self::Time(_) => u64::MAX,
+            Self::Messages(count) => count,
+        }
+    }
+}
+
+/// A load, which answers what it receives by sending on.
+pub trait Load: Player {
+    /// Prepares the clients and sends the first messages.
+    fn begin(&mut self, fleet: &mut Fleet) -> io::Result<()>;
+
+    /// Sends what became due, and says when the next thing will.
+    fn turn(&mut self, fleet: &mut Fleet) -> io::Result<Option<Instant>>;
+
+    /// Sends nothing new from here on.
+    fn stop(&mut self);
+
+    /// Whether nothing is awaited any more.
+    fn is_settled(&self) -> bool;
+
+    /// Counts as lost what has not come.
+    fn settle(&mut self);
+
+    fn tally(&mut self) -> &mut Tally;
+}
+
+/// What a load has cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    pub messages: u64,
+    pub elapsed: Duration,
+    pub cpu: Duration,
+}
+
+/// Puts a load on the server and measures it, then waits for all that is on its way.
+pub fn drive(
+    load: &mut dyn Load,
+    fleet: &mut Fleet,
+    server: &Process,
+    extent: Extent,
+) -> io::Result<Cost> {
+    load.begin(fleet)?;
+    if let Extent::Time(time) = extent {
+        run(load, fleet, Some(time / 4))?;
+        load.tally().latency.clear();
+    }
+    let (begun, cpu, before) = (now(), server.cpu()?, load.tally().received);
+    let before = match extent {
+        Extent::Time(time) => {
+            run(load, fleet, Some(time))?;
+            before
+        }
+        Extent::Messages(_) => {
+            run(load, fleet, None)?;
+            0
+        }
+    };
+    let cost = Cost {
+        messages: load.tally().received - before,
+        elapsed: begun.elapsed(),
+        cpu: server.cpu()?.since(cpu),
+    };
+    load.stop();
+    run(load, fleet, None)?;
+    load.settle();
+    Ok(cost)
+}
+
+/// Goes on for some time, or else until the load has settled or nothing comes any more.
+fn run(load: &mut dyn Load, fleet: &mut Fleet, time: Option<Duration>) -> io::Result<()> {
+    let end = time.map(|time| now() + time);
+    let mut received = load.tally().received;
+    let mut last = now();
+    loop {
+        let now = now();
+        if end.is_some_and(|end| now >= end) || (end.is_none() && load.is_settled()) {
+            return Ok(());
+        }
+        if load.tally().received != received {
+            (received, last) = (load.tally().received, now);
+        } else if end.is_none() && now.duration_since(last) > PATIENCE {
+            return Ok(());
+        }
+        let due = load.turn(fleet)?;
+        let until = [due, end].into_iter().flatten().min();
+        let wait = until.map_or(LONGEST_WAIT, |until| until.saturating_duration_since(now));
+        fleet.turn(wait.min(LONGEST_WAIT), load)?;
+    }
+}
+
+/// After this long without a message, what is missing is lost.
+const PATIENCE: Duration = Duration::from_secs(3);
+const LONGEST_WAIT: Duration = Duration::from_millis(100);

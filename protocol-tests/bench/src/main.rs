@@ -1,0 +1,175 @@
+//! Measures Socket.IO servers against each other: ours, its peers, and a floor that is no more than WebSocket.
+//!
+//! ```sh
+//! protocol-tests/bench/run all --plot bench.svg   # builds everything, then a quarter of an hour and more
+//! protocol-tests/bench/run all --quick            # less than five minutes
+//! protocol-tests/bench/run echo-8 rooms           # each scenario alone
+//! protocol-tests/bench/run --list                 # the scenarios and the servers
+//! protocol-tests/bench/run echo-1 --server 'mine=./my-server --port {port}'
+//! ```
+//!
+//! `run` builds the servers and installs those on Node; `cargo run --release -p bench -- …` takes what is there and says
+//! what is missing. `--help` has all options. It needs Linux, and two cores to keep server and generator apart.
+//!
+//! # How it measures
+//!
+//! A server is started anew for every scenario and round, on a core of its own, while the generator has the other one.
+//! The servers take turns (A B A B), so that what the machine does meanwhile falls on all of them. After a warm-up of a
+//! quarter of the time, messages and the server's CPU time (user and system, all threads) are counted over the same
+//! stretch. The figure is what a message, a delivery or a connection costs the server, and so depends little on how
+//! fast the generator is; the table also says how much of its core the server was using. Of all rounds it has the
+//! median, the lowest and the highest, and the ratio of the medians to the better form of socketioxide and of the floor.
+//! Absolute values hold for one machine on one day; the ratios in one run are what counts.
+//!
+//! Every message that comes back is compared byte for byte with what it has to be, and placed in the order of what was
+//! sent. Those that never come, come twice, late or changed are in the column of faults.
+//!
+//! # What a server has to do
+//!
+//! The generator speaks Engine.IO 4 and Socket.IO 5 in the main namespace, and expects of these events:
+//!
+//! | event | arguments | what is to be done |
+//! | --- | --- | --- |
+//! | `echo` | a string | acknowledge with it |
+//! | `object` | `{active, author, body, count, id, tags}` | parse it, and acknowledge with it, keys in this order |
+//! | `binary` | an attachment | acknowledge with it |
+//! | `broadcast` | a string | emit `broadcast` with it to all, the sender too |
+//! | `join` | the name of a room | join it, and acknowledge with its name |
+//! | `room` | the name of a room, a string | emit `room` with the string to all in the room, the sender too |
+//! | `chat message` | a text, a key | store it; emit `chat message` with the text and its offset, from 1 on, to all; acknowledge with nothing |
+//!
+//! The last is for the durable scenarios alone, in which the database is a new one each time.
+//!
+//! # How it is built
+//!
+//! [`wire`] is the framing by hand, [`conn`], [`client`] and [`fleet`] are many clients on one thread, [`tally`] judges
+//! what they get, [`load`] has what they do, [`scenario`] says who is measured by what, [`process`] and [`server`] are
+//! about the other side, and [`outcome`], [`stats`], [`table`] and [`plot`] are what is made of it.
+#![forbid(unsafe_code)]
+
+mod wire;
+
+mod client;
+mod clock;
+mod conn;
+mod fleet;
+
+mod load;
+mod tally;
+
+mod process;
+mod scenario;
+mod server;
+
+mod outcome;
+mod plot;
+mod stats;
+mod table;
+
+mod options;
+
+use std::fs;
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use options::Options;
+use outcome::{Outcome, Row};
+use scenario::Scenario;
+use server::Server;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if options.list {
+        list();
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Measures all that was asked for; says whether every round could be.
+fn run(options: &Options) -> io::Result<bool> {
+    let mut servers = options.servers().map_err(io::Error::other)?;
+    servers.retain(|server| {
+        let missing = server.missing();
+        if let Some(path) = &missing {
+            eprintln!("without {}: there is no {}", server.name, path.display());
+        }
+        missing.is_none()
+    });
+    process::raise_file_limit()?;
+    let mut outcomes = Vec::new();
+    for scenario in options.scenarios() {
+        let servers: Vec<&Server> = servers
+            .iter()
+            .filter(|server| scenario.suits(server.kind))
+            .collect();
+        outcomes.push(compare(&scenario, &servers, options)?);
+    }
+    let table = table::table(&outcomes);
+    println!("{table}");
+    if let Some(file) = &options.plot {
+        fs::write(file, plot::svg(&outcomes))?;
+    }
+    let mut rows = outcomes.iter().flat_map(|outcome| &outcome.rows);
+    Ok(rows.all(|row| row.failures.is_empty()))
+}
+
+/// Measures the servers by one scenario, in turns.
+fn compare(scenario: &Scenario, servers: &[&Server], options: &Options) -> io::Result<Outcome> {
+    let mut rows: Vec<Row> = servers
+        .iter()
+        .map(|server| Row {
+            server: server.name.clone(),
+            rounds: Vec::new(),
+            failures: Vec::new(),
+        })
+        .collect();
+    for round in 1..=options.rounds() {
+        for (server, row) in servers.iter().zip(&mut rows) {
+            let folder = tempfile::tempdir()?;
+            let sample =
+                scenario.measure(server, &options.effort(), folder.path(), options.cores());
+            match sample {
+                Ok(sample) => {
+                    let (figure, unit) =
+                        (stats::three_digits(sample.figure), scenario.unit().name());
+                    eprintln!("{} {} {round}: {figure} {unit}", scenario.name, server.name);
+                    row.rounds.push(sample);
+                }
+                Err(error) => {
+                    eprintln!("{} {} {round}: {error}", scenario.name, server.name);
+                    row.failures.push(error.to_string());
+                }
+            }
+        }
+    }
+    Ok(Outcome {
+        scenario: *scenario,
+        rows,
+    })
+}
+
+fn list() {
+    println!("Scenarios:");
+    for scenario in Scenario::ALL {
+        let (name, about, unit) = (scenario.name, scenario.about, scenario.unit().name());
+        println!("  {name:<13} {about} ({unit})");
+    }
+    println!("\nServers:");
+    for server in Server::known() {
+        let state = match server.missing() {
+            Some(path) => format!("not there: {}", path.display()),
+            None => "there".to_owned(),
+        };
+        println!("  {:<21} {state}", server.name);
+    }
+}

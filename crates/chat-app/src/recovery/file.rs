@@ -57,8 +57,8 @@ impl File {
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        // A thread of its own does that.
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        // A thread of its own does that, unless it is never done since there is always more to move: then a writer does.
+        connection.pragma_update(None, "wal_autocheckpoint", MAX_WAL_PAGES)?;
         Ok(connection)
     }
 
@@ -186,6 +186,9 @@ fn boot() -> Option<String> {
 const APPLICATION_ID: u32 = u32::from_be_bytes(*b"ChSe");
 
 const SCHEMA_VERSION: u32 = 1;
+
+/// How long the write-ahead log gets, about, in pages of 4 KiB: 16 MiB. It begins anew only when all of it is in the file.
+pub(super) const MAX_WAL_PAGES: u32 = 4_096;
 
 /// For the moment at which the checkpoint holds up a writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);

@@ -270,3 +270,25 @@ fn namespaces_that_nobody_asks_for_go_with_the_process_after_the_next() {
         assert!(folder.loaded().is_some());
     }
 }
+
+#[test]
+fn the_write_ahead_log_is_bounded_also_if_there_is_always_more() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store.record("/", &Record::Begin(epoch())).unwrap();
+    let frames = text(&"x".repeat(64 * 1024));
+    let length = || {
+        let log = fs::metadata(folder.0.path().join("sessions.db-wal"));
+        log.unwrap().len()
+    };
+    let bound = u64::from(file::MAX_WAL_PAGES) * 4_096;
+    let (mut written, mut number, mut longest) = (0, 0_u64, 0);
+    while written < 4 * bound {
+        number += 1;
+        written += 64 * 1024;
+        let pruned = number.saturating_sub(100);
+        record_event(&store, number, &to_rooms(), &frames, pruned);
+        longest = length().max(longest);
+    }
+    assert!(longest < 2 * bound, "{longest}");
+}

@@ -30,11 +30,13 @@ pub use self::file::OpenError;
 /// A file of sessions. One process has it at a time.
 #[derive(Debug)]
 pub struct SessionFile {
-    file: File,
     since: Instant,
     /// Guards the connection, for one transaction at a time.
     writer: Mutex<Writer>,
     checkpointer: Checkpointer,
+    /// The last to be dropped, as its lock is: SQLite removes its log by name when the connection closes, and that must not
+    /// be another process's.
+    file: File,
 }
 
 /// The thread that moves what was written from the log into the file.
@@ -58,13 +60,13 @@ impl SessionFile {
         let second = file.connect().map_err(|error| file.unusable(&error))?;
         let checkpointer = Checkpointer::start(second).map_err(|error| file.unusable(&error))?;
         Ok(Arc::new(Self {
-            file,
             since: now,
             writer: Mutex::new(Writer {
                 connection,
                 records: 0,
             }),
             checkpointer,
+            file,
         }))
     }
 
@@ -114,7 +116,7 @@ impl SessionFile {
 
 impl Drop for SessionFile {
     fn drop(&mut self) {
-        // Before the lock is given back, which the fields do.
+        // Its connection closes before the lock is given back.
         self.checkpointer.stop();
     }
 }

@@ -23,7 +23,7 @@ fn panicking(link: &Arc<Link<App>>, message: Message) {
 
 #[tokio::test]
 async fn a_handler_that_panics_does_not_wedge_its_websocket() {
-    let mut server = Server::new(Config::default(), panicking);
+    let mut server = Server::new(Config::default(), panicking).that_may_panic();
     let mut socket = server.websocket().await;
     socket.send("4panic").await;
     socket.send("4a").await;
@@ -34,7 +34,7 @@ async fn a_handler_that_panics_does_not_wedge_its_websocket() {
 
 #[tokio::test]
 async fn a_handler_that_panics_does_not_wedge_its_polling_session() {
-    let mut server = Server::new(Config::default(), panicking);
+    let mut server = Server::new(Config::default(), panicking).that_may_panic();
     let mut client = Polling::open(&server).await;
     client.send("4panic\x1e4panic\x1e4a").await;
     assert_eq!(client.poll().await, "4a");
@@ -53,7 +53,8 @@ async fn a_handler_that_panics_at_the_end_of_a_session_leaves_the_others_their_h
             counted.fetch_add(1, Ordering::SeqCst);
             panic!("as the test wants");
         },
-    );
+    )
+    .that_may_panic();
     // The clock is what ends them.
     let _first = Polling::open(&server).await;
     let mut second = server.websocket().await;

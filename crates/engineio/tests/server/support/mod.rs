@@ -2,7 +2,14 @@
 
 mod client;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use engineio::{
     CloseReason, Config, Frame, Message, Sid,
@@ -28,6 +35,7 @@ pub struct App {
     told: mpsc::UnboundedSender<Told>,
     on_message: OnMessage,
     on_close: OnClose,
+    has_panicked: Arc<AtomicBool>,
 }
 
 /// What the application was called with.
@@ -47,6 +55,7 @@ impl Handler for App {
     }
 
     fn on_message(&self, link: &Arc<Link<Self>>, message: Message) {
+        let _note = NotePanic(&self.has_panicked);
         self.tell(match &message {
             Message::Text(text) => Told::Text(link.sid(), String::from_utf8_lossy(text).into()),
             Message::Binary(data) => Told::Binary(link.sid(), data.to_vec()),
@@ -55,6 +64,7 @@ impl Handler for App {
     }
 
     fn on_close(&self, link: &Arc<Link<Self>>, reason: CloseReason) {
+        let _note = NotePanic(&self.has_panicked);
         self.tell(Told::Close(link.sid(), reason));
         (self.on_close)(link, reason);
     }
@@ -67,9 +77,30 @@ impl App {
     }
 }
 
+/// The engine survives a handler that panics, so the test would not learn of what is asserted there.
+struct NotePanic<'a>(&'a AtomicBool);
+
+impl Drop for NotePanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+/// A test that drops it fails if a handler has panicked.
 pub struct Server {
     pub engine: Arc<Engine<App>>,
     told: mpsc::UnboundedReceiver<Told>,
+    has_panicked: Arc<AtomicBool>,
+    may_panic: bool,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let fails = self.has_panicked.load(Ordering::SeqCst) && !self.may_panic;
+        assert!(!fails || thread::panicking(), "a handler has panicked");
+    }
 }
 
 impl Server {
@@ -115,15 +146,25 @@ impl Server {
         on_close: impl Fn(&Arc<Link<App>>, CloseReason) + Send + Sync + 'static,
     ) -> Self {
         let (told, receiver) = mpsc::unbounded_channel();
+        let has_panicked = Arc::new(AtomicBool::new(false));
         let app = App {
             told,
             on_message: Box::new(on_message),
             on_close: Box::new(on_close),
+            has_panicked: has_panicked.clone(),
         };
         Self {
             engine: Engine::with_hooks(config, hooks, app),
             told: receiver,
+            has_panicked,
+            may_panic: false,
         }
+    }
+
+    /// The same, with handlers that panic on purpose.
+    pub fn that_may_panic(mut self) -> Self {
+        self.may_panic = true;
+        self
     }
 
     /// A connection within the process: no kernel, so that a held clock stays exact.

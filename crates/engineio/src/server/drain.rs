@@ -28,7 +28,7 @@ impl<H: Handler> Engine<H> {
                     () = self.until(|| self.clients_count() == 0) => return,
                 }
             }
-            if let Some(link) = self.session(sid) {
+            if let Some(link) = self.session(&sid) {
                 link.close(CloseReason::ForcedClose);
             }
         }

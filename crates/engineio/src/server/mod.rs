@@ -150,11 +150,11 @@ impl<H: Handler> Engine<H> {
     }
 
     /// The session with this id.
-    pub fn session(&self, sid: Sid) -> Option<Arc<Link<H>>> {
+    pub fn session(&self, sid: &Sid) -> Option<Arc<Link<H>>> {
         self.sessions
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(&sid)
+            .get(sid)
             .cloned()
     }
 

@@ -51,7 +51,7 @@ impl<H: Handler> NewSid<H> {
     fn reserve(engine: &Arc<Engine<H>>, sid: Sid) -> Result<Self, Refusal> {
         // Whoever has reserved an id gives it back only when its session is in the registry.
         let mut reserved = lock(&engine.reserved);
-        if engine.session(sid.clone()).is_some() || !reserved.insert(sid.clone()) {
+        if engine.session(&sid).is_some() || !reserved.insert(sid.clone()) {
             tracing::warn!("an id was generated that another session has");
             return Err(BadRequest::IdGenerationError.into());
         }

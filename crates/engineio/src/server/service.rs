@@ -196,7 +196,7 @@ where
     }
     match query.sid {
         Some(sid) => {
-            let link = engine.session(sid?).ok_or(HandshakeError::UnknownSid)?;
+            let link = engine.session(&sid?).ok_or(HandshakeError::UnknownSid)?;
             let is_on_transport = query.transport == link.transport();
             if !is_upgrade && !is_on_transport {
                 return Err(BadRequest::TransportMismatch.into());

@@ -13,7 +13,7 @@ use crate::support::{Polling, Server, soon, target};
 async fn poll(config: Config, accept: &str, text: &str) -> (Option<String>, Vec<u8>) {
     let server = Server::quiet(config);
     let client = Polling::open(&server).await;
-    let link = server.engine.session(client.sid.parse().unwrap()).unwrap();
+    let link = server.engine.session(&client.sid.parse().unwrap()).unwrap();
     link.push(&[Frame::message(text)]).unwrap();
     let request = Request::get(client.target())
         .header("accept-encoding", accept)
@@ -80,7 +80,7 @@ async fn a_body_is_compressed_if_that_is_worth_it_for_one_of_its_packets() {
     ] {
         let server = Server::quiet(Config::default());
         let client = Polling::open(&server).await;
-        let link = server.engine.session(client.sid.parse().unwrap()).unwrap();
+        let link = server.engine.session(&client.sid.parse().unwrap()).unwrap();
         for compress in flags {
             let options = SendOptions {
                 compress: *compress,

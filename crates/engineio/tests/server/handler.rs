@@ -49,7 +49,7 @@ async fn a_session_is_out_of_the_registry_when_its_end_is_told() {
         |_, _| {},
         |link, _| {
             let engine = link.engine();
-            assert!(engine.session(link.sid()).is_none());
+            assert!(engine.session(&link.sid()).is_none());
             assert_eq!(engine.clients_count(), 0);
         },
     );

@@ -14,7 +14,7 @@ async fn polling_answers_with_the_open_packet() {
     let open = server.connect().get(&target("polling", "")).await;
     assert_eq!(open.status, 200);
     let (sid, rest) = open.body[r#"0{"sid":""#.len()..].split_at(20);
-    assert!(server.engine.session(sid.parse().unwrap()).is_some());
+    assert!(server.engine.session(&sid.parse().unwrap()).is_some());
     assert_eq!(
         rest,
         r#"","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#

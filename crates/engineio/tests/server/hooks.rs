@@ -116,7 +116,7 @@ async fn headers_are_added_to_the_first_response_and_to_every_one() {
     let mut http = server.connect();
     let post = http.post(&target("polling", sid), "4hi").await;
     assert_eq!(counts(&post), [None, Some("2")]);
-    let link = server.engine.session(sid.parse().unwrap()).unwrap();
+    let link = server.engine.session(&sid.parse().unwrap()).unwrap();
     link.push(&[engineio::Frame::message("x")]).unwrap();
     let poll = http.get(&target("polling", sid)).await;
     assert_eq!(counts(&poll), [None, Some("3")]);

@@ -247,7 +247,7 @@ async fn a_paused_session_that_is_closed_ends() {
         .await;
     client.post.write("4a\x1e4b").await;
     assert_eq!(server.message().await, "a");
-    let link = server.engine.session(client.sid.parse().unwrap()).unwrap();
+    let link = server.engine.session(&client.sid.parse().unwrap()).unwrap();
     link.close(CloseReason::ForcedClose);
     assert_eq!(client.poll().await, "1");
     assert_eq!(server.closed().await, CloseReason::ForcedClose);

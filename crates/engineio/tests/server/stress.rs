@@ -93,7 +93,7 @@ async fn no_push_is_lost_or_out_of_order_during_an_upgrade() {
         let server = server.clone();
         tokio::spawn(async move {
             let mut client = Polling::open(&server).await;
-            let link = server.engine.session(client.sid.parse().unwrap()).unwrap();
+            let link = server.engine.session(&client.sid.parse().unwrap()).unwrap();
             let pusher = std::thread::spawn(move || {
                 for number in 0..MESSAGES {
                     link.push(&[Frame::message(&number.to_string())]).unwrap();
@@ -179,7 +179,7 @@ async fn every_session_ends_exactly_once_whoever_ends_it() {
         let server = server.clone();
         tokio::spawn(async move {
             let mut client = Polling::open(&server).await;
-            let link = server.engine.session(client.sid.parse().unwrap()).unwrap();
+            let link = server.engine.session(&client.sid.parse().unwrap()).unwrap();
             let closer = std::thread::spawn(move || {
                 for _ in 0..round * 50 {
                     std::hint::spin_loop();

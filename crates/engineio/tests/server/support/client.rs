@@ -139,7 +139,7 @@ impl Polling {
     /// Sends a GET, and waits until it has arrived and is parked.
     pub async fn park(&mut self, server: &Server) {
         self.begin_poll().await;
-        let link = server.engine.session(self.sid.parse().unwrap()).unwrap();
+        let link = server.engine.session(&self.sid.parse().unwrap()).unwrap();
         // Nothing at all can be sent when there is a poll to send it by, and nothing else waits.
         while link.push_volatile(&[]) != Ok(true) {
             tokio::task::yield_now().await;

@@ -232,7 +232,7 @@ impl Server {
     /// The one session there is.
     pub fn link(&mut self) -> Arc<Link<App>> {
         match self.told.try_recv() {
-            Ok(Told::Open(sid)) => self.engine.session(sid).unwrap(),
+            Ok(Told::Open(sid)) => self.engine.session(&sid).unwrap(),
             other => panic!("no session was opened: {other:?}"),
         }
     }

@@ -32,10 +32,6 @@ impl<H: Handler> Engine<H> {
                 link.close(CloseReason::ForcedClose);
             }
         }
-        // A handshake may have been under way when the others were counted.
-        for link in self.links() {
-            link.close(CloseReason::ForcedClose);
-        }
     }
 }
 

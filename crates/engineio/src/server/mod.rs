@@ -168,8 +168,9 @@ impl<H: Handler> Engine<H> {
         Layer::new(self.clone())
     }
 
-    /// Takes no more sessions from now on; those there are go on. The first step of an orderly stop: see
-    /// [`drain`](Self::drain) for the next, and [`close`](Self::close) for the last.
+    /// Takes no more sessions from now on; those there are go on, and one that is just opening is closed with
+    /// `forced close`. The first step of an orderly stop: see [`drain`](Self::drain) for the next, and
+    /// [`close`](Self::close) for the last.
     pub fn refuse_sessions(&self) {
         self.refusing.store(true, Ordering::SeqCst);
     }
@@ -247,11 +248,15 @@ impl<H: Handler> Engine<H> {
     fn check_capacity(&self) -> Result<(), HandshakeError> {
         let full = self.clients_count() >= self.config.max_sessions
             || self.unconnected.load(Ordering::Relaxed) >= self.config.max_unconnected_sessions;
-        if full || self.is_closing() || self.refusing.load(Ordering::SeqCst) {
+        if full || self.refuses_sessions() {
             Err(HandshakeError::Unavailable)
         } else {
             Ok(())
         }
+    }
+
+    fn refuses_sessions(&self) -> bool {
+        self.is_closing() || self.refusing.load(Ordering::SeqCst)
     }
 
     /// Makes a session after a valid handshake.
@@ -277,8 +282,8 @@ impl<H: Handler> Engine<H> {
             .insert(sid.clone(), link.clone());
         tracing::debug!(%sid, transport = transport.as_str(), "session open");
         link.ready();
-        // `close` may have walked over the sessions before this one was among them.
-        if self.is_closing() {
+        // `close` and `drain` may have walked over the sessions before this one was among them.
+        if self.refuses_sessions() {
             link.close(CloseReason::ForcedClose);
         }
         Ok(link)
@@ -305,7 +310,7 @@ impl<H: Handler> Engine<H> {
     }
 
     fn notify_if_closing(&self) {
-        if self.is_closing() || self.refusing.load(Ordering::SeqCst) {
+        if self.refuses_sessions() {
             self.changed.notify_waiters();
         }
     }

@@ -1,12 +1,19 @@
 //! The end of the server, little by little.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
 
-use engineio::{CloseReason, Config, Frame};
+use engineio::{
+    CloseReason, Config, Frame, Message, Sid,
+    server::{Engine, Handler, Link},
+};
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use crate::support::{Polling, Server, Told, soon, target};
+use crate::support::{Polling, Server, Told, pipe_to, soon, target, websocket_on};
 
 const OVER: Duration = Duration::from_secs(8);
 
@@ -90,4 +97,40 @@ async fn without_sessions_or_time_draining_does_not_wait() {
     assert_eq!(other.engine.drain(Duration::ZERO).now_or_never(), Some(()));
     assert_eq!(other.closed().await, CloseReason::ForcedClose);
     assert_eq!(server.told_so_far(), []);
+}
+
+/// Drains its server when a session has been let in and is not there yet.
+#[derive(Default)]
+struct Drained {
+    engine: OnceLock<Weak<Engine<Self>>>,
+    closed: OnceLock<CloseReason>,
+}
+
+impl Handler for Drained {
+    type Data = ();
+
+    fn on_open(&self, _sid: Sid, _request: &http::request::Parts) {
+        let engine = self.engine.get().and_then(Weak::upgrade).unwrap();
+        assert_eq!(engine.drain(OVER).now_or_never(), Some(()));
+    }
+
+    fn on_message(&self, _link: &Arc<Link<Self>>, _message: Message) {}
+
+    fn on_close(&self, _link: &Arc<Link<Self>>, reason: CloseReason) {
+        self.closed.set(reason).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_opens_while_draining_ends_is_closed_too() {
+    let engine = Engine::new(Config::default(), Drained::default());
+    let handler = engine.handler();
+    handler.engine.set(Arc::downgrade(&engine)).unwrap();
+    let stream = pipe_to(&engine, 4096);
+    let mut socket = websocket_on(stream, &target("websocket", ""))
+        .await
+        .unwrap();
+    assert!(socket.receive().await.starts_with("0{"));
+    socket.ended().await;
+    assert_eq!(handler.closed.get(), Some(&CloseReason::ForcedClose));
 }

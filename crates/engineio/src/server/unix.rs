@@ -4,13 +4,11 @@ use std::{
     fs,
     future::{Ready, ready},
     io,
-    os::unix::{
-        fs::{FileTypeExt, MetadataExt},
-        net::UnixStream as StdUnixStream,
-    },
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
+use futures_util::FutureExt;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::listener::{Listener, Peer};
@@ -80,10 +78,12 @@ impl Listener for UnixListener {
 /// Whether the file is a socket that nobody listens on.
 fn is_left_behind(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    // Nobody answers a connection here: the kernel does, at once.
+    // The kernel refuses at once. A process that is too busy to accept is one that listens, and is not waited for.
     is_socket
-        && StdUnixStream::connect(path)
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        && matches!(
+            UnixStream::connect(path).now_or_never(),
+            Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused
+        )
 }
 
 /// Removes the file when serving ends, unless another one has taken its place.

@@ -6,9 +6,10 @@ use engineio::{
     Config,
     server::{Hooks, RemoteAddr, UnixSocket},
 };
+use futures_util::FutureExt;
 use tempfile::TempDir;
 use tokio::{
-    net::{UnixListener, UnixStream},
+    net::{self, UnixListener, UnixStream},
     sync::mpsc,
 };
 
@@ -88,6 +89,19 @@ async fn a_socket_in_use_and_what_is_no_socket_are_left_alone() {
     }
     UnixStream::connect(&used).await.unwrap();
     assert_eq!(fs::read(&text).unwrap(), b"dear to somebody");
+}
+
+#[tokio::test]
+async fn a_socket_whose_process_is_too_busy_to_accept_is_left_alone_at_once() {
+    let folder = folder();
+    let path = folder.path().join("busy.sock");
+    let busy = net::UnixSocket::new_stream().unwrap();
+    busy.bind(&path).unwrap();
+    let _busy = busy.listen(1).unwrap();
+    while !matches!(UnixStream::connect(&path).now_or_never(), Some(Err(_))) {}
+    let binding = tokio::task::spawn_blocking(move || UnixSocket::bind(path).map(drop));
+    let error = soon(binding).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
 }
 
 #[tokio::test]

@@ -150,8 +150,7 @@ async fn a_session_begins_by_https_and_goes_on_by_wss() {
     let long = format!("4{}", "x".repeat(200_000));
     socket.send(&long).await;
     assert_eq!(socket.receive().await, long);
-    soon(encrypted.server.engine.close()).await;
-    socket.ended().await;
+    tokio::join!(soon(encrypted.server.engine.close()), socket.ended());
     http.ended().await;
     soon(encrypted.serving).await.unwrap().unwrap();
 }

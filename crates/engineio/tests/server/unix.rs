@@ -39,7 +39,7 @@ async fn a_path_is_served_and_its_file_goes_when_serving_ends() {
     let mut http = Http::new(UnixStream::connect(&path).await.unwrap());
     http.get("/other").await.assert(501, NOT_HERE);
 
-    soon(server.engine.close()).await;
+    tokio::join!(soon(server.engine.close()), websocket.ended());
     soon(serving).await.unwrap().unwrap();
     assert!(!path.exists());
 }

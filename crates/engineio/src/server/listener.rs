@@ -28,7 +28,12 @@ pub trait Listener: Send {
     /// at most [`Config::tls_handshake_timeout`](crate::Config::tls_handshake_timeout); others do not wait for it.
     type Handshake: Future<Output = io::Result<(Self::Stream, Peer)>> + Send + 'static;
 
-    /// The next connection. An error is logged, and accepting goes on.
+    /// The next connection. The future is dropped when serving ends.
+    ///
+    /// # Errors
+    ///
+    /// What ails the listener as a whole, such as that the system has no more file descriptors: it is logged, and nobody
+    /// is accepted for 100 ms. What a single peer can cause is the handshake's to say.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Handshake>> + Send;
 }
 

@@ -6,6 +6,7 @@
 
 use std::{
     fmt, fs, io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -65,6 +66,13 @@ impl File {
     fn prepare(&self) -> rusqlite::Result<Connection> {
         let is_new = fs::metadata(&self.path).is_ok_and(|file| file.len() == 0);
         if is_new || !self.path.exists() {
+            // The names of sessions are secrets. SQLite gives its log the same permissions; and if there is something in
+            // the way, it is the one to say what.
+            let _error = fs::OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(&self.path);
             // Before there is a write-ahead log, so that the file itself says whose it is.
             let connection = Connection::open(&self.path)?;
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -1,6 +1,6 @@
 //! What comes out of a file is what was put into it, or nothing.
 
-use std::{fs, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use socketio::{
     encode::Frames,
@@ -225,6 +225,17 @@ fn a_file_that_cannot_be_read_is_made_anew_and_one_that_is_not_ours_is_left() {
         let error = SessionFile::open(&folder.path(), now()).unwrap_err();
         assert!(error.to_string().contains("sessions.db"), "{error}");
         assert_eq!(fs::read(folder.path()).unwrap(), foreign);
+    }
+}
+
+#[test]
+fn only_the_owner_may_read_the_names_of_sessions() {
+    let folder = Folder::new();
+    let store = folder.open();
+    fill(&store);
+    for file in ["sessions.db", "sessions.db-wal"] {
+        let file = fs::metadata(folder.0.path().join(file)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
     }
 }
 

@@ -18,6 +18,7 @@ mod hooks;
 mod ids;
 mod jsonp;
 mod limits;
+mod listener;
 mod mounting;
 mod panics;
 mod polling;

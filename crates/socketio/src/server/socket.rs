@@ -294,7 +294,6 @@ impl Socket {
     /// Keeps a value on the socket. There is one of each type; an earlier one is replaced.
     pub fn set<T: Send + Sync + 'static>(&self, value: T) {
         let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
-        let stored = self.0.returning.is_some().then(|| value.clone());
         let mut new = Some(value);
         let mut data = lock(&self.0.data);
         match data.iter_mut().find(|(id, _)| *id == TypeId::of::<T>()) {
@@ -304,9 +303,8 @@ impl Socket {
         drop(data);
         // Only now the old value is dropped, since its type may do anything then.
         drop(new);
-        if let Some(value) = stored {
-            let adapter = self.0.namespace.local_adapter();
-            adapter.save_value(self, TypeId::of::<T>(), &value);
+        if self.0.returning.is_some() {
+            self.store_value(TypeId::of::<T>());
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
     rooms::{Member, Room, Rooms, Target},
     server::{
         memory::Memory,
-        recovery::{Kept, Returning, Value, asked_for, new_pid},
+        recovery::{Data, Kept, Returning, Value, asked_for, new_pid},
         socket::Socket,
     },
 };
@@ -149,12 +149,15 @@ impl LocalAdapter {
         drop(dropped);
     }
 
-    /// What is to be stored of a socket that is about to be let in. Calls what is the user's.
-    pub(crate) fn values_to_store(&self, socket: &Socket) -> Vec<StoredValue<'_>> {
-        match &self.stored_data {
-            Some(stored) => stored.of(&socket.kept()).collect(),
-            None => Vec::new(),
-        }
+    /// Whether anything of what is kept on sockets is stored.
+    pub(crate) fn is_storing_data(&self) -> bool {
+        self.stored_data.is_some()
+    }
+
+    /// What is to be stored of what is kept on a socket that is about to be let in. Calls what is the user's.
+    pub(crate) fn values_to_store(&self, kept: &Data) -> Vec<StoredValue<'_>> {
+        let stored = self.stored_data.iter();
+        stored.flat_map(|stored| stored.of(kept)).collect()
     }
 
     /// Lets a socket in, as who it was if that is possible: with the CONNECT reply, then what it has missed, and in the

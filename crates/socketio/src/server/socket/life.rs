@@ -1,7 +1,7 @@
 //! The life of a socket: how it is let in, how it ends, and who waits for its answers until then.
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -22,7 +22,7 @@ use crate::{
         listeners::Table,
         lock,
         phase::{End, Phase},
-        recovery::Data,
+        recovery::{Data, Value},
     },
 };
 
@@ -70,11 +70,12 @@ impl Socket {
         {
             before.is_succeeded();
         }
-        // Before the lock is taken, as types of the user's write it.
-        let values = match &self.0.returning {
-            Some(_) => adapter.values_to_store(self),
-            None => Vec::new(),
+        // Written before the lock is taken, as types of the user's do that.
+        let kept = match &self.0.returning {
+            Some(_) if adapter.is_storing_data() => self.kept(),
+            _ => Data::new(),
         };
+        let values = adapter.values_to_store(&kept);
         let mut phase = lock(&self.0.phase);
         let Phase::Connecting { rooms } = &mut *phase else {
             return Err(NotInserted::SessionOver);
@@ -104,7 +105,19 @@ impl Socket {
         if inserted == Err(NotInserted::SessionOver) {
             self.gone();
         }
+        if inserted.is_ok() && adapter.is_storing_data() {
+            self.store_what_is_not_in(&kept);
+        }
         inserted.map(drop)
+    }
+
+    /// While the socket was being let in, others may have been kept on it.
+    fn store_what_is_not_in(&self, stored: &Data) {
+        for (id, value) in self.kept() {
+            if !stored.iter().any(|(_, stored)| Arc::ptr_eq(stored, &value)) {
+                self.store_value(id);
+            }
+        }
     }
 
     /// The client has come back by another connection, before it was noticed that this one is dead.
@@ -130,6 +143,25 @@ impl Socket {
     /// What the application keeps on the socket.
     pub(crate) fn kept(&self) -> Data {
         lock(&self.0.data).clone()
+    }
+
+    /// Stores a value that is kept on the socket, until what is stored is what is kept: it may have been replaced while
+    /// it was written, and the other one stored first.
+    pub(super) fn store_value(&self, id: TypeId) {
+        let adapter = self.0.namespace.local_adapter();
+        let mut stored = None;
+        while let Some(value) = self.kept_as(id)
+            && !stored.is_some_and(|stored| Arc::ptr_eq(&stored, &value))
+        {
+            adapter.save_value(self, id, &value);
+            stored = Some(value);
+        }
+    }
+
+    fn kept_as(&self, id: TypeId) -> Option<Value> {
+        let data = lock(&self.0.data);
+        let found = data.iter().find(|(kept, _)| *kept == id);
+        found.map(|(_, value)| value.clone())
     }
 
     /// What of it other nodes may know, as JSON by key. Calls what is the user's.

@@ -353,3 +353,49 @@ async fn a_value_may_use_its_socket_while_it_is_written() {
     let (_, data) = namespaces["/"].sessions.values().next().unwrap();
     assert_eq!(data["mirror"], br#"["room"]"#);
 }
+
+/// A value that, when it is written, is replaced by the next one, up to the third.
+struct Step(u8, Option<Socket>);
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(socket) = self.1.as_ref().filter(|_| self.0 < 3) {
+            let next = socket.data::<Self>().is_some_and(|kept| kept.0 == self.0);
+            if next {
+                socket.set(Self(self.0 + 1, Some(socket.clone())));
+            }
+        }
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u8::deserialize(deserializer).map(|step| Self(step, None))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_is_what_was_kept_last() {
+    let stored = || StoredData::default().with::<Step>("step");
+    for is_early in [true, false] {
+        let store = Arc::new(TestStore::default());
+        let io = server_with(&store, stored());
+        let begin = |socket: &Socket| socket.set(Step(1, Some(socket.clone())));
+        io.of("/").middleware(async move |socket: Socket, ()| {
+            if is_early {
+                begin(&socket);
+            }
+            Ok(())
+        });
+        let one = Visitor::new(&io).await;
+        let socket = io.of("/").socket(&one.id).unwrap();
+        if !is_early {
+            begin(&socket);
+        }
+        assert_eq!(socket.data::<Step>().unwrap().0, 3);
+        let namespaces = store.namespaces.lock().unwrap();
+        let (_, data) = &namespaces["/"].sessions[&one.memory.pid.unwrap()];
+        assert_eq!(data["step"], b"3", "early: {is_early}");
+    }
+}

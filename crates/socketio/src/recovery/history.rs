@@ -83,7 +83,7 @@ pub struct Found {
 /// Why a session is not recovered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
-    /// The session has ended, or something that was missed is not there any more.
+    /// The session has ended, or something that was missed is not there any more, or too much to look for.
     #[error("what was missed is not there any more")]
     Gone,
     /// The client has come back once more meanwhile, and that connection counts.
@@ -262,7 +262,7 @@ impl<D> History<D> {
             return Err(Lost::Gone);
         };
         let after = session.resume_after(claim.seen, log).ok_or(Lost::Gone)?;
-        let missed = session.missed(after, log);
+        let missed = session.missed(after, log).ok_or(Lost::Gone)?;
         Ok(Resumption {
             claim,
             numbers: missed.iter().map(|(number, _)| *number).collect(),

@@ -190,10 +190,10 @@ impl<D> Session<D> {
     }
 
     /// What was for it after this number, which [`resume_after`](Self::resume_after) has given. Linear in the events
-    /// since then.
-    pub(super) fn missed<'a>(&self, after: u64, log: &'a Log) -> Vec<(u64, &'a Frames)> {
+    /// since then and the rooms they were for; none if those are too many, or it is not away.
+    pub(super) fn missed<'a>(&self, after: u64, log: &'a Log) -> Option<Vec<(u64, &'a Frames)>> {
         let State::Away(away) = &self.state else {
-            return Vec::new();
+            return None;
         };
         let after = after.max(log.pruned());
         let mut rooms: HashSet<&Room> = away.rooms.iter().collect();
@@ -201,19 +201,26 @@ impl<D> Session<D> {
         since().rev().for_each(|change| change.undo(&mut rooms));
         let mut since = since().peekable();
         let mut missed = Vec::new();
+        let mut looked_up = 0;
         for (number, entry) in log.after(after) {
             while let Some(change) = since.next_if(|change| change.after < number) {
                 change.apply(&mut rooms);
             }
             let is_for_it = match &entry.address {
                 Address::Socket(sid) => *sid == self.sid,
-                Address::Rooms(target) => reaches(target, &rooms),
+                Address::Rooms(target) => {
+                    looked_up += target.rooms.len() + target.except.len();
+                    if looked_up > MAX_LOOKED_UP {
+                        return None;
+                    }
+                    reaches(target, &rooms)
+                }
             };
             if is_for_it {
                 missed.push((number, &entry.frames));
             }
         }
-        missed
+        Some(missed)
     }
 
     /// It is connected again, and all of this is on its way to it.
@@ -259,3 +266,7 @@ fn reaches(target: &Target, rooms: &HashSet<&Room>) -> bool {
 /// The changes of rooms that are noted of a session. Who makes more of them while events come is not recovered from
 /// before the oldest one that is noted.
 const MAX_CHANGES: usize = 1_024;
+
+/// The rooms that are looked up for a client that comes back, ten for each of the events that are kept by default. All
+/// others in the namespace wait meanwhile, and clients may have a say in which rooms events are for.
+const MAX_LOOKED_UP: usize = 100_000;

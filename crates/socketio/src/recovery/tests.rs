@@ -325,3 +325,25 @@ fn changes_of_rooms_are_noted_within_a_bound() {
     let (_, missed) = come_back(&mut history, now, pid(1), seen).unwrap();
     assert_eq!(missed, [frames("2")]);
 }
+
+#[test]
+fn events_for_too_many_rooms_are_not_looked_through() {
+    let now = start();
+    for (rooms, is_there) in [(1_000, true), (1_001, false)] {
+        let mut history = history(Limits {
+            max_bytes: usize::MAX,
+            ..limits()
+        });
+        let tenure = history.begin(now, pid(1), sid(1));
+        history.leave(now, tenure, vec![sid(1)], "data");
+        for _ in 0..100 {
+            let target = Target {
+                rooms: vec!["crowd".into(); rooms],
+                except: vec![],
+            };
+            history.append(now, Address::Rooms(target), frames("text"));
+        }
+        let missed = come_back(&mut history, now, pid(1), Seen::Nothing);
+        assert_eq!(missed.is_some(), is_there, "{rooms}");
+    }
+}

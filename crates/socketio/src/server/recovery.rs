@@ -24,7 +24,8 @@ use crate::{
 /// sent again are volatile events, those that want an answer, and those of
 /// [`Socket::try_emit`](crate::Socket::try_emit). A client that has left or was sent away by
 /// [`disconnect`](crate::Socket::disconnect) is not recovered, and neither is one whose missed events would not fit into
-/// half of [`max_buffered_bytes`](engineio::Config::max_buffered_bytes).
+/// half of [`max_buffered_bytes`](engineio::Config::max_buffered_bytes), or are to be found among events for more than
+/// 100,000 rooms in all.
 ///
 /// ```
 /// use socketio::{Config, Recovery, Server, Socket};

@@ -223,7 +223,10 @@ impl Client {
                     }
                 }
             }
-            POST => self.is_posting = false,
+            POST => {
+                self.is_posting = false;
+                self.upgrade_if_possible();
+            }
             _ => {
                 self.is_polling = false;
                 for packet in response.body.split(|byte| *byte == SEPARATOR) {
@@ -311,9 +314,10 @@ impl Client {
         Ok(())
     }
 
-    /// The last step to WebSocket, once the probe and the request that waits are both answered. An echo proves it.
+    /// The last step to WebSocket, once the probe and all requests are answered. An echo proves it.
     fn upgrade_if_possible(&mut self) {
-        if !self.is_probed || self.is_polling {
+        let is_pausing = self.phase == Phase::Probing && self.is_probed;
+        if !is_pausing || self.is_polling || self.is_posting || !self.payload.is_empty() {
             return;
         }
         self.phase = Phase::Confirming;
@@ -324,9 +328,15 @@ impl Client {
         }
     }
 
+    /// Queues a packet of Engine.IO itself. Until an upgrade is done it goes by polling.
     fn engine_packet(&mut self, packet: &[u8]) {
+        let by_socket = match self.transport {
+            Transport::WebSocket => true,
+            Transport::Polling => false,
+            Transport::Upgrade => matches!(self.phase, Phase::Confirming | Phase::Ready),
+        };
         match &mut self.conns[SOCKET] {
-            Some(conn) if conn.speech == Speech::WebSocket => {
+            Some(conn) if by_socket => {
                 websocket::write(&mut conn.output, websocket::TEXT, &[packet]);
             }
             _ => append(&mut self.payload, &[packet]),

@@ -14,7 +14,7 @@ const INLINE: usize = 23;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sid(Repr);
 
-/// Each text has one form only, so that the derived comparisons are those of texts.
+/// Each text has one form only, so that equal ids are equal texts. Their order is any that stays the same.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Repr {
     /// Filled up with zeros.

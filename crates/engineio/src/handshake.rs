@@ -134,7 +134,8 @@ impl Query {
     }
 }
 
-/// The open packet, alike in both versions of the protocol: the session's id, what it may upgrade to, and what the client must know of the heartbeat.
+/// The open packet, alike in both versions of the protocol: the session's id, what it may upgrade to, and what the client
+/// must know of the heartbeat.
 pub(crate) fn open_packet(sid: Sid, transport: Transport, config: &Config) -> Frame {
     let is_offered = config.allow_upgrades && config.transports.contains(&Transport::WebSocket);
     let upgrades = match transport {

@@ -63,9 +63,9 @@
 //! └────────────────────────────────────────────────────┘
 //! ```
 //!
-//! The modules in reading order: [`packet`], [`dialect`], [`payload`], [`jsonp`], [`handshake`], [`session`] and its mirror image
-//! [`client_session`], [`config`], [`cors`],
-//! [`cookie`], [`error`], then [`server`]. Without the feature `server` the crate is the pure half alone, to which time and bytes are handed.
+//! The modules in reading order: [`packet`], [`dialect`], [`payload`], [`jsonp`], [`handshake`], [`session`] and its mirror
+//! image [`client_session`], [`config`], [`cors`], [`cookie`], [`error`], then [`server`]. Without the feature `server` the
+//! crate is the pure half alone, to which time and bytes are handed.
 #![forbid(unsafe_code)]
 
 pub mod dialect;

@@ -6,6 +6,11 @@
 /// How many bytes [`inspect`] wants to see.
 pub(super) const HEADER_LEN: usize = 100;
 
+/// How many bytes [`journal_of_nothing`] wants to see.
+pub(super) const JOURNAL_HEADER_LEN: usize = 28;
+
+const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -30,6 +35,16 @@ pub(super) fn inspect(start: &[u8], application_id: u32) -> Found {
         return Found::OtherApplication;
     }
     Found::Ours(number_at(start, 60))
+}
+
+/// Whether a rollback journal that begins like this takes a database back to before its first transaction.
+///
+/// SQLite does that to whatever the database file holds as soon as it is opened, so the file is as good as empty.
+pub(super) fn journal_of_nothing(start: &[u8]) -> bool {
+    // Section 3 of the same description: the number of pages that the database had.
+    start.len() >= JOURNAL_HEADER_LEN
+        && start.starts_with(&JOURNAL_MAGIC)
+        && number_at(start, 16) == 0
 }
 
 fn number_at(header: &[u8], place: usize) -> u32 {
@@ -58,5 +73,17 @@ mod tests {
         assert_eq!(inspect(&[7; HEADER_LEN], ID), Found::NotADatabase);
         assert_eq!(inspect(&header(), ID), Found::Ours(258));
         assert_eq!(inspect(&header(), ID + 1), Found::OtherApplication);
+    }
+
+    #[test]
+    fn the_journal_of_the_first_transaction_is_known() {
+        let mut journal = JOURNAL_MAGIC.to_vec();
+        journal.resize(JOURNAL_HEADER_LEN, 0);
+        assert!(journal_of_nothing(&journal));
+        assert!(!journal_of_nothing(&journal[1..]));
+        assert!(!journal_of_nothing(&journal[..JOURNAL_HEADER_LEN - 1]));
+        assert!(!journal_of_nothing(&[0; 512]));
+        journal[19] = 1;
+        assert!(!journal_of_nothing(&journal));
     }
 }

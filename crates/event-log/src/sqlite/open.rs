@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::header::{self, Found, HEADER_LEN};
+use super::header::{self, Found, HEADER_LEN, JOURNAL_HEADER_LEN};
 use super::lock::{LockError, LockFile, Mark};
 use super::reader::{self, Readers};
 use super::{
@@ -109,16 +109,18 @@ fn look(path: &Path, application_id: u32) -> Result<Option<u32>, OpenError> {
     if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
         return Err(OpenError::NotADatabase { path: owned() });
     }
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(OpenError::from_io(path, &error)),
+    let Some(start) = beginning(path, HEADER_LEN)? else {
+        return Ok(None);
     };
-    let mut start = Vec::new();
-    let read = file.take(HEADER_LEN as u64).read_to_end(&mut start);
-    read.map_err(|error| OpenError::from_io(path, &error))?;
+    // The power went while the database was made: what is there of it may be anything.
+    let journal = beginning(&beside(path, "-journal"), JOURNAL_HEADER_LEN)?;
+    let found = if journal.is_some_and(|journal| header::journal_of_nothing(&journal)) {
+        Found::Empty
+    } else {
+        header::inspect(&start, application_id)
+    };
     let known = MIGRATIONS.len() as u32;
-    match header::inspect(&start, application_id) {
+    match found {
         Found::NotADatabase => Err(OpenError::NotADatabase { path: owned() }),
         Found::OtherApplication => Err(OpenError::OtherApplication { path: owned() }),
         Found::Ours(found) if found > known => Err(OpenError::NewerSchema {
@@ -137,6 +139,18 @@ fn look(path: &Path, application_id: u32) -> Result<Option<u32>, OpenError> {
         }
         Found::Empty => Ok(None),
     }
+}
+
+/// The first bytes of a file, as far as it has them. `None` if there is no file.
+fn beginning(path: &Path, length: usize) -> Result<Option<Vec<u8>>, OpenError> {
+    let mut start = Vec::new();
+    let read = match File::open(path) {
+        Ok(file) => file.take(length as u64).read_to_end(&mut start),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => Err(error),
+    };
+    read.map_err(|error| OpenError::from_io(path, &error))?;
+    Ok(Some(start))
 }
 
 /// Refuses a file or folder that is protected, also against the user whom protection does not stop.

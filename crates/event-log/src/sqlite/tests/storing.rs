@@ -127,6 +127,31 @@ fn a_killed_process_leaves_everything_it_stored() {
 }
 
 #[test]
+fn a_database_that_was_being_made_when_the_power_went_is_made_anew() {
+    // Beside it is the journal that SQLite flushes first, and that says: there were 0 pages.
+    let mut journal = vec![0; 512];
+    journal[..8].copy_from_slice(&[0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]);
+    journal[20..28].copy_from_slice(&[0, 0, 2, 0, 0, 0, 16, 0]);
+    let whole = fs::read(database(&stored(0))).expect("a whole one");
+    let only_the_first_page = [&whole[..4_096], &vec![0; whole.len() - 4_096]].concat();
+    let all_but_its_beginning = [&[0; 512], &whole[512..]].concat();
+    for torn in [&whole, &only_the_first_page, &all_but_its_beginning] {
+        let folder = folder();
+        fs::write(database(&folder), torn).expect("what is there of it");
+        fs::write(beside(&database(&folder), "-journal"), &journal).expect("a journal");
+        let mut store = open(&folder);
+        store.append(&numbered(1..=2)).expect("stored");
+        store.close().expect("closed");
+        let bounds = Bounds {
+            first: Offset(1),
+            last: Offset(2),
+        };
+        let streams = open(&folder).reader().streams();
+        assert_eq!(streams, Ok(vec![("parcels".to_owned(), bounds)]));
+    }
+}
+
+#[test]
 fn the_writer_flushes_as_it_was_told() {
     for (synchronous, number) in [(Synchronous::Full, 2), (Synchronous::Normal, 1)] {
         let options = Options {

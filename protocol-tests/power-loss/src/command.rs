@@ -1,0 +1,218 @@
+//! The command line: records and replays, and prints a line for each durability.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::time::Instant;
+
+use crate::options::Durability;
+use crate::program::{self, End, Run};
+use crate::recorder;
+use crate::replay::{Plan, Red, Tally, lay_out, replay};
+
+#[derive(Parser)]
+#[command(about, long_about = None)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Record the writes of a log, and check what losses of power would leave.
+    Run {
+        /// Losses of power for each durability.
+        #[arg(long, default_value_t = 10_000)]
+        states: u64,
+        /// Repeats the choices of an earlier run; the record is made anew.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Only this durability, and not both.
+        #[arg(long)]
+        durability: Option<Durability>,
+        /// Events that are stored in each of the recorded program's four runs.
+        #[arg(long, default_value_t = 150)]
+        answers: u64,
+        /// Judge by this promise, and not by that of the durability.
+        #[arg(long)]
+        promise: Option<Durability>,
+        /// As if the disk flushed nothing: what holds all the same was not worth checking.
+        #[arg(long)]
+        lying_disk: bool,
+    },
+    /// Repeat one state of a run that was red.
+    Again {
+        /// The folder that the run has kept.
+        folder: PathBuf,
+        #[arg(long)]
+        seed: u64,
+        #[arg(long)]
+        states: u64,
+        #[arg(long)]
+        state: u64,
+        #[arg(long)]
+        promise: Durability,
+        #[arg(long)]
+        lying_disk: bool,
+    },
+    /// The program that is recorded.
+    #[command(hide = true)]
+    Program {
+        folder: PathBuf,
+        #[arg(long)]
+        durability: Durability,
+        #[arg(long)]
+        end: End,
+        #[arg(long)]
+        answers: u64,
+    },
+}
+
+/// How many append at the same time in the recorded program.
+const AUTHORS: u64 = 5;
+
+pub fn main() -> ExitCode {
+    match run(Options::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether all promises were kept.
+fn run(command: Command) -> Result<bool, String> {
+    match command {
+        Command::Run {
+            states,
+            seed,
+            durability,
+            answers,
+            promise,
+            lying_disk,
+        } => {
+            let seed = seed.map_or_else(random_seed, Ok)?;
+            println!("seed {seed}");
+            let durabilities =
+                durability.map_or(vec![Durability::Full, Durability::Normal], |one| vec![one]);
+            let mut kept = true;
+            for durability in durabilities {
+                // How a database begins is few operations of a long record, so it has a record of its own.
+                for (answers, states) in [(1, states / 4), (answers, states - states / 4)] {
+                    let plan = Plan {
+                        seed,
+                        states,
+                        only: None,
+                        promise: promise.unwrap_or(durability),
+                        lies: lying_disk,
+                    };
+                    kept &= record_and_replay(durability, answers, plan)?;
+                }
+            }
+            Ok(kept)
+        }
+        Command::Again {
+            folder,
+            seed,
+            states,
+            state,
+            promise,
+            lying_disk,
+        } => {
+            let plan = Plan {
+                seed,
+                states,
+                only: Some(state),
+                promise,
+                lies: lying_disk,
+            };
+            let record = recorder::read(&folder)?;
+            let (_, red) = replay(&record, plan, &folder)?;
+            if let Some(red) = &red {
+                tell(red, plan, &folder);
+            }
+            Ok(red.is_none())
+        }
+        Command::Program {
+            folder,
+            durability,
+            end,
+            answers,
+        } => {
+            let run = Run {
+                durability,
+                authors: AUTHORS,
+                answers,
+                end,
+            };
+            program::run(&folder, run)?;
+            Ok(true)
+        }
+    }
+}
+
+fn record_and_replay(durability: Durability, answers: u64, plan: Plan) -> Result<bool, String> {
+    let began = Instant::now();
+    let text = |error: std::io::Error| error.to_string();
+    let recording = tempfile::Builder::new()
+        .prefix("power-loss-")
+        .tempdir()
+        .map_err(text)?;
+    let record = recorder::record(recording.path(), durability, answers)?;
+    // In memory, flushes cost nothing.
+    let memory = Path::new("/dev/shm");
+    let work = match tempfile::tempdir_in(memory) {
+        Ok(work) => work,
+        Err(_) => tempfile::tempdir().map_err(text)?,
+    };
+    let (tally, red) = replay(&record, plan, work.path())?;
+    let Tally {
+        states,
+        with_events,
+        most_lost,
+        with_losses,
+        unnoticed,
+        renamed,
+    } = tally;
+    println!(
+        "{durability:?}: {} operations recorded, {states} losses of power in {:.1} s, {with_events} with events, \
+         {with_losses} with answered events lost (at most {most_lost}, {unnoticed} under the old epoch), \
+         {renamed} under a new epoch",
+        record.len(),
+        began.elapsed().as_secs_f64(),
+    );
+    let Some(red) = red else { return Ok(true) };
+    let kept = recording.keep();
+    lay_out(&kept, &red.remains).map_err(text)?;
+    tell(&red, plan, &kept);
+    Ok(false)
+}
+
+fn tell(red: &Red, plan: Plan, kept: &Path) {
+    let Plan {
+        seed,
+        states,
+        promise,
+        lies,
+        ..
+    } = plan;
+    println!("RED after {} operations: {}", red.prefix, red.fault);
+    println!("  the loss: {}", red.account);
+    println!("  what was left: {}", kept.join("state").display());
+    println!(
+        "  again: power-loss again {} --seed {seed} --states {states} --state {} --promise {}{}",
+        kept.display(),
+        red.state,
+        format!("{promise:?}").to_lowercase(),
+        if lies { " --lying-disk" } else { "" },
+    );
+}
+
+fn random_seed() -> Result<u64, String> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(u32::from_le_bytes(bytes).into())
+}

@@ -1,0 +1,141 @@
+//! Replays a record up to each of its operations, takes the power away there, and has the remains checked.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::answer::Answer;
+use crate::check::{Found, check};
+use crate::disk::{Disk, Remains};
+use crate::loss::{Loss, Manner};
+use crate::options::Durability;
+use crate::record::Operation;
+use crate::rng::Rng;
+
+/// What is replayed, and by what it is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub seed: u64,
+    /// How many losses of power, spread evenly over the record.
+    pub states: u64,
+    /// Only this one of them.
+    pub only: Option<u64>,
+    pub promise: Durability,
+    /// As if the disk flushed nothing.
+    pub lies: bool,
+}
+
+/// What came of all losses.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Tally {
+    pub states: u64,
+    /// States in which a database was there already, with something stored.
+    pub with_events: u64,
+    /// The most events that one state had lost, and in how many states there were any.
+    pub most_lost: usize,
+    pub with_losses: u64,
+    /// Of these, the states whose history kept its name.
+    pub unnoticed: u64,
+    /// States that got a new name.
+    pub renamed: u64,
+}
+
+/// A state that breaks the promise.
+#[derive(Debug)]
+pub struct Red {
+    pub state: u64,
+    /// How many operations of the record were done.
+    pub prefix: usize,
+    /// What the loss of power chose.
+    pub account: String,
+    pub fault: String,
+    /// What was there, as it was before anybody opened it.
+    pub remains: Remains,
+}
+
+/// Goes through a record. `Err` is for what has nothing to do with the store; a broken promise is a [`Red`].
+pub fn replay(
+    record: &[Operation],
+    plan: Plan,
+    work: &Path,
+) -> Result<(Tally, Option<Red>), String> {
+    let mut disk = Disk::new(plan.lies);
+    let (mut answers, mut done) = (Vec::new(), 0);
+    let mut tally = Tally::default();
+    for state in 0..plan.states {
+        let prefix = prefix(state, plan.states, record.len());
+        for operation in &record[done..prefix] {
+            disk.apply(operation)?;
+            if let Operation::Answered { line } = operation {
+                answers.push(Answer::parse(line)?);
+            }
+        }
+        done = prefix;
+        if plan.only.is_some_and(|only| only != state) {
+            continue;
+        }
+        let manner = Manner::ALL[(state % Manner::ALL.len() as u64) as usize];
+        let mut loss = Loss::new(manner, Rng::of(plan.seed, state));
+        let remains = disk.after(&mut loss);
+        let folder = lay_out(work, &remains).map_err(|error| error.to_string())?;
+        match check(&folder, &answers, plan.promise) {
+            Ok(found) => tally.add(found),
+            Err(fault) => {
+                let fault = fault.replace(&format!("{}/", folder.display()), "");
+                let red = Red {
+                    state,
+                    prefix,
+                    account: loss.account().to_owned(),
+                    fault,
+                    remains,
+                };
+                return Ok((tally, Some(red)));
+            }
+        }
+    }
+    Ok((tally, None))
+}
+
+/// Up to which operation a state goes: from the first state to the last, all of them or evenly spread.
+fn prefix(state: u64, states: u64, operations: usize) -> usize {
+    let last = u128::from(states.saturating_sub(1).max(1));
+    let prefix = operations as u128 * u128::from(state) / last;
+    usize::try_from(prefix).map_or(operations, |prefix| prefix.min(operations))
+}
+
+/// Makes a folder with just these files.
+pub fn lay_out(work: &Path, remains: &Remains) -> io::Result<PathBuf> {
+    let folder = work.join("state");
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => fs::create_dir_all(&folder)?,
+    }
+    for (name, bytes) in remains {
+        fs::write(folder.join(name), bytes)?;
+    }
+    Ok(folder)
+}
+
+impl Tally {
+    fn add(&mut self, found: Found) {
+        self.states += 1;
+        self.with_events += u64::from(found.stored > 0);
+        self.most_lost = self.most_lost.max(found.lost);
+        self.with_losses += u64::from(found.lost > 0);
+        self.unnoticed += u64::from(found.lost > 0 && !found.renamed);
+        self.renamed += u64::from(found.renamed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_the_last_one_once_if_there_are_states_enough() {
+        let prefixes: Vec<_> = (0..11).map(|state| prefix(state, 11, 10)).collect();
+        assert_eq!(prefixes, (0..=10).collect::<Vec<_>>());
+        assert_eq!(prefix(0, 1, 10), 0);
+        assert_eq!((prefix(0, 2, 10), prefix(1, 2, 10)), (0, 10));
+    }
+}

@@ -23,11 +23,21 @@ impl Jsonp {
     pub fn wrap(self, body: &[u8]) -> Bytes {
         let text = String::from_utf8_lossy(body);
         let json = serde_json::to_string(&text).expect("a string is valid JSON");
+        let mut script = format!("___eio[{}](", self.0);
         // In JSON they may stand within a string, and in the scripts of old browsers they end the line.
-        let json = json
-            .replace('\u{2028}', "\\u2028")
-            .replace('\u{2029}', "\\u2029");
-        format!("___eio[{}]({json});", self.0).into()
+        for line in json.split_inclusive(['\u{2028}', '\u{2029}']) {
+            if let Some(line) = line.strip_suffix('\u{2028}') {
+                script.push_str(line);
+                script.push_str("\\u2028");
+            } else if let Some(line) = line.strip_suffix('\u{2029}') {
+                script.push_str(line);
+                script.push_str("\\u2029");
+            } else {
+                script.push_str(line);
+            }
+        }
+        script.push_str(");");
+        script.into()
     }
 }
 
@@ -172,7 +182,7 @@ mod tests {
         }
 
         #[test]
-        fn what_a_script_holds_is_the_body(body in ".{0,20}") {
+        fn what_a_script_holds_is_the_body(body in "(.|[\u{2028}\u{2029}]){0,20}") {
             let script = Jsonp(0).wrap(body.as_bytes());
             let script = std::str::from_utf8(&script).unwrap();
             let json = script.strip_prefix("___eio[0](").unwrap().strip_suffix(");").unwrap();

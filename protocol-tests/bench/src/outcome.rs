@@ -56,7 +56,8 @@ impl Outcome {
         } else {
             medians.max_by(f64::total_cmp)
         }?;
-        (reference != 0.0).then_some(row.figure()?.median / reference)
+        // What was not used or given back at all is no measure of anything.
+        (reference > 0.0).then_some(row.figure()?.median / reference)
     }
 }
 

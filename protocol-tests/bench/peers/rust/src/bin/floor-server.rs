@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
-use tokio_tungstenite::{WebSocketStream, accept_async};
+use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
 
 const OPEN: &str = r#"0{"sid":"floor","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
 const CONNECTED: &str = r#"40{"sid":"floor"}"#;
@@ -36,7 +37,9 @@ async fn serve(port: u16) -> io::Result<()> {
 }
 
 async fn connection(stream: TcpStream, rooms: Rooms) -> Result<(), Error> {
-    let mut socket = accept_async(stream).await?;
+    // A connection would have 128 KiB of its own otherwise.
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+    let mut socket = accept_async_with_config(stream, Some(config)).await?;
     let (queue, mut queued) = unbounded_channel();
     rooms.join("", &queue);
     socket.send(Message::text(OPEN)).await?;
@@ -125,3 +128,6 @@ impl Rooms {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// As much as socketioxide has.
+const READ_BUFFER: usize = 4 * 1024;

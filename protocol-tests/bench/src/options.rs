@@ -24,7 +24,7 @@ pub struct Options {
     #[arg(long)]
     pub list: bool,
 
-    /// All in less than five minutes: one second each, two rounds, fewer connections
+    /// All in less than five minutes: little more than half a second each, two rounds, fewer connections
     #[arg(long)]
     quick: bool,
 
@@ -103,8 +103,8 @@ impl Options {
     }
 
     pub fn effort(&self) -> Effort {
-        let seconds = self.seconds.unwrap_or(if self.quick { 1.0 } else { 5.0 });
-        let hold = self.hold.unwrap_or(if self.quick { 2.0 } else { 10.0 });
+        let seconds = self.seconds.unwrap_or(if self.quick { 0.6 } else { 5.0 });
+        let hold = self.hold.unwrap_or(if self.quick { 1.5 } else { 10.0 });
         Effort {
             extent: match self.messages {
                 Some(messages) => Extent::Messages(messages),

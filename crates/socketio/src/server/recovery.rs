@@ -27,6 +27,9 @@ use crate::{
 /// half of [`max_buffered_bytes`](engineio::Config::max_buffered_bytes), or are to be found among events for more than
 /// 100,000 rooms in all.
 ///
+/// Who names the secret of a session is taken for its client, once the middlewares have agreed. Those see what was kept on
+/// the socket: where clients sign in, they should refuse one that is somebody else now.
+///
 /// ```
 /// use socketio::{Config, Recovery, Server, Socket};
 ///

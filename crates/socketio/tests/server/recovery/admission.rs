@@ -279,3 +279,28 @@ async fn an_emit_in_the_last_handlers_is_kept_for_who_may_come_back_alone() {
     notes.expect("false").await;
     assert!(!one.memory.come(&io).await.recovered);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_middleware_can_refuse_a_session_of_somebody_else() {
+    struct User(String);
+    let io = server();
+    io.of("/").middleware(async |socket: Socket, auth: Value| {
+        let user = auth["user"].to_string();
+        match socket.data::<User>() {
+            Some(was) if was.0 != user => Err(ConnectError::new("not yours")),
+            _ => {
+                socket.set(User(user));
+                Ok(())
+            }
+        }
+    });
+    let ada = json!({ "user": "ada" });
+    let one = Memory::default().try_come(&io, ada.clone()).await.unwrap();
+    let memory = one.cut(&io).await;
+    io.emit("n", 1).unwrap();
+    let thief = memory.try_come(&io, json!({ "user": "eve" })).await;
+    assert_eq!(thief.err(), Some(json!({ "message": "not yours" })));
+    let mut one = memory.try_come(&io, ada).await.unwrap();
+    assert!(one.recovered);
+    one.expect(json!(["n", 1])).await;
+}

@@ -136,6 +136,10 @@ impl<'a> Packet<'a> {
 
     /// Takes the query off the namespace, as the clients 2 have one: `0/chat?token=a,` joins `/chat`. The packet was
     /// decoded within [`Limits::with_query`] of these limits. `None` if there is no query.
+    ///
+    /// # Errors
+    ///
+    /// If the name or the query is above its own limit.
     pub fn split_query(&mut self, limits: &Limits) -> Result<Option<&'a str>, DecodeError> {
         let (name, query) = match self.namespace.split_once('?') {
             Some((name, query)) => (name, Some(query)),
@@ -153,6 +157,10 @@ impl<'a> Packet<'a> {
 
     /// Checks a packet that a [parser](crate::parser) has read, in all that [`decode`](Self::decode) and the
     /// [`assembler`](crate::assembler) check, whatever the parser has looked at before.
+    ///
+    /// # Errors
+    ///
+    /// Those that they give.
     pub fn check(incoming: &'a Incoming, limits: &Limits) -> Result<Self, DecodeError> {
         let Incoming {
             packet_type,

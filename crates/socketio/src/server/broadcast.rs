@@ -161,8 +161,8 @@ impl Broadcast {
     /// Emits the event, and waits for the answer of each recipient.
     ///
     /// There is one result for each, in the order of their arrival. At the deadline those that have not answered are
-    /// [`Timeout`]s; without a recipient the list is there at once, and empty. [`Answers::stream`] has them one by one. More than
-    /// [`Config::max_ack_responses`](crate::Config::max_ack_responses) answers are not waited for.
+    /// [`Timeout`]s; without a recipient the list is there at once, and empty. [`Answers::stream`] has them one by one.
+    /// More than [`Config::max_ack_responses`](crate::Config::max_ack_responses) answers are not waited for.
     ///
     /// [`Timeout`]: crate::AckError::Timeout
     pub fn emit_with_ack<T>(&self, event: &str, args: impl Serialize) -> Answers<T>
@@ -178,7 +178,11 @@ impl Broadcast {
         Answers::new(adapter.broadcast_with_ack(&draft, &self.target, self.is_volatile, timeout))
     }
 
-    /// The sockets that the broadcast would reach.
+    /// The sockets that the broadcast would reach, in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// If the adapter has no answer, for instance because a node is silent; that of one process always has.
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, AdapterError> {
         let details = self.adapter().fetch_sockets(&self.target).await?;
         let namespace = &self.namespace;

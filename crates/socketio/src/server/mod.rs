@@ -143,8 +143,8 @@ impl Server {
     /// What is returned is their parent. Its handlers and middlewares are those of all children, and what is emitted to
     /// it reaches all of them; it may not [encode](Namespace::encode). A child has its own rooms, and may get further
     /// handlers, best from [`on_new_namespace`](Self::on_new_namespace): with the default of
-    /// [`Config::cleanup_empty_child_namespaces`] it goes with its last socket, and with it what was registered on it. A child
-    /// that was made by [`of`](Self::of) stays.
+    /// [`Config::cleanup_empty_child_namespaces`] it goes with its last socket, and with it what was registered on it. A
+    /// child that was made by [`of`](Self::of) stays.
     ///
     /// ```
     /// # use socketio::{Server, Socket};

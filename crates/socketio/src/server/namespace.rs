@@ -300,11 +300,19 @@ impl Namespace {
 
     /// The rooms there are on all nodes, each once, not counting those that sockets are in by their id. Those of this
     /// node are [`LocalAdapter::rooms`].
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Broadcast::fetch_sockets`].
     pub async fn rooms(&self) -> Result<Vec<String>, AdapterError> {
         self.adapter(false).list_rooms().await
     }
 
     /// How many servers there are, this one included.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Broadcast::fetch_sockets`].
     pub async fn server_count(&self) -> Result<usize, AdapterError> {
         self.adapter(false).server_count().await
     }

@@ -12,6 +12,10 @@ impl Server {
     /// [`serve_listener`](Self::serve_listener).
     ///
     /// The handshakes have no address then.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be bound.
     pub async fn serve_unix(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.serve_listener(UnixSocket::bind(path)?).await
     }

@@ -1,8 +1,9 @@
 //! The store in an SQLite file: one writing connection in WAL mode, and reading connections beside it.
 //!
 //! Only this module knows SQLite. `open` decides whether a file is ours to write, `reader` reads pages,
-//! `header`, `lock` and `disk` are the three looks at the file system that SQLite does not take.
+//! `header`, `lock`, `disk` and `boot` are the looks at the system that SQLite does not take.
 
+mod boot;
 mod disk;
 mod header;
 mod lock;
@@ -57,7 +58,8 @@ pub struct Options {
 pub enum Synchronous {
     /// It also survives the loss of power, on a disk that keeps what it has flushed.
     Full,
-    /// The newest events may be gone after a loss of power; the database stays sound.
+    /// The newest events may be gone after a loss of power; the database stays sound. On Linux the history then gets
+    /// a new epoch, whether something is gone or not, so that no reader takes other events for those it has seen.
     Normal,
 }
 
@@ -231,7 +233,14 @@ impl Store for SqliteStore {
         // With nobody else connected, this leaves one file that holds everything.
         let checkpointed = checkpoint(&connection);
         let closed = connection.close().map_err(|(_, error)| error);
-        checkpointed.and(closed).map_err(store_error)
+        if checkpointed
+            .and_then(|all| closed.map(|()| all))
+            .map_err(store_error)?
+            && let Err(error) = self.lock.all_is_flushed()
+        {
+            tracing::debug!(%error, "the note beside the database cannot be written");
+        }
+        Ok(())
     }
 }
 
@@ -384,8 +393,11 @@ fn count_events(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 /// Moves the write-ahead log into the database and empties it, or leaves that to later if a reader is in the way.
-fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+/// Says whether all of it was moved, and with that flushed.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        row.get::<_, i64>(0).map(|busy| busy == 0)
+    })
 }
 
 /// What an error of SQLite means for whoever waits for an answer.

@@ -3,12 +3,16 @@
 //! It is a file of its own, because closing any handle of the database file would release the locks that SQLite
 //! holds on it for the whole process. The operating system releases the lock when the process ends, however it ends.
 //! The file stays: to remove it would let two processes hold a lock of that name.
+//!
+//! Its first line is the mark. Its second is a note that the database is written without a flush for each commit, and
+//! since which start of the machine: it stands while that is so, and is flushed itself before the first commit.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::boot;
 use crate::Epoch;
 
 /// The lock, held as long as this lives.
@@ -76,18 +80,57 @@ impl LockFile {
 
     /// What was remembered last, if it can be read.
     pub fn mark(&self) -> Option<Mark> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = String::new();
-        file.seek(SeekFrom::Start(0)).ok()?;
-        Read::by_ref(&mut *file)
-            .take(64)
-            .read_to_string(&mut text)
-            .ok()?;
-        let (epoch, events) = text.trim_end().split_once(' ')?;
+        let text = self.text()?;
+        let (epoch, events) = text.lines().next()?.split_once(' ')?;
         Some(Mark {
             epoch: Epoch::parse(epoch)?,
             events: events.parse().ok()?,
         })
+    }
+
+    /// Whether commits were not flushed, and the machine has started anew since then.
+    pub fn may_have_lost(&self, boot: Option<&str>) -> bool {
+        let text = self.text().unwrap_or_default();
+        let note = text.get(MARK_LEN..).unwrap_or_default();
+        let since = note.trim_end().strip_prefix(UNFLUSHED);
+        since.is_some_and(|since| Some(since) != boot)
+    }
+
+    /// Notes, on the disk, that commits are not flushed from now on. Of use only where starts can be told apart.
+    pub fn note_unflushed(&self, database: &Path, boot: Option<&str>) -> io::Result<()> {
+        let Some(boot) = boot else { return Ok(()) };
+        self.write_note(&format!("{UNFLUSHED}{boot}"))?.sync_all()?;
+        // And its name in the folder, should it be new.
+        File::open(database.parent().unwrap_or(database))?.sync_all()
+    }
+
+    /// Takes the note back. Call it when everything is flushed. It need not be flushed itself: a note too many costs
+    /// the readers a new beginning, and nothing else.
+    pub fn all_is_flushed(&self) -> io::Result<()> {
+        self.write_note("").map(drop)
+    }
+
+    fn write_note(&self, note: &str) -> io::Result<MutexGuard<'_, File>> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.metadata()?.len() < MARK_LEN as u64 {
+            let blank = format!("{:1$}\n", "", MARK_LEN - 1);
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(blank.as_bytes())?;
+        }
+        file.seek(SeekFrom::Start(MARK_LEN as u64))?;
+        file.write_all(format!("{note:0$}\n", NOTE_LEN - 1).as_bytes())?;
+        Ok(file)
+    }
+
+    fn text(&self) -> Option<String> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        file.seek(SeekFrom::Start(0)).ok()?;
+        let length = MARK_LEN + NOTE_LEN;
+        let read = Read::by_ref(&mut *file)
+            .take(length as u64)
+            .read_to_string(&mut text);
+        read.ok().map(|_| text)
     }
 
     /// Remembers how far a history has come. Not forced to the disk: that would be a second flush for each commit.
@@ -99,6 +142,12 @@ impl LockFile {
         file.write_all(text.as_bytes())
     }
 }
+
+const UNFLUSHED: &str = "unflushed since start ";
+
+/// The lengths of the two lines: an epoch and a number, and a note.
+const MARK_LEN: usize = 20 + 1 + 20 + 1;
+const NOTE_LEN: usize = UNFLUSHED.len() + boot::ID_LEN + 1;
 
 #[cfg(test)]
 mod tests {
@@ -133,6 +182,30 @@ mod tests {
             lock.remember(mark).expect("written");
             assert_eq!(lock.mark(), Some(mark));
         }
+    }
+
+    #[test]
+    fn a_note_of_unflushed_commits_stands_beside_the_mark_until_it_is_taken_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("a.db");
+        let [one, other] = ["1", "2"].map(|digit| digit.repeat(boot::ID_LEN));
+        let lock = LockFile::create(&database).expect("free");
+        assert!(!lock.may_have_lost(Some(&one)));
+        lock.note_unflushed(&database, None)
+            .expect("nothing to note");
+        assert!(!lock.may_have_lost(Some(&one)));
+        lock.note_unflushed(&database, Some(&one)).expect("noted");
+        assert_eq!(lock.mark(), None);
+        let mark = Mark {
+            epoch: Epoch::from_random([3; 15]),
+            events: u64::MAX,
+        };
+        lock.remember(mark).expect("written");
+        assert!(!lock.may_have_lost(Some(&one)));
+        assert!(lock.may_have_lost(Some(&other)) && lock.may_have_lost(None));
+        lock.all_is_flushed().expect("taken back");
+        assert!(!lock.may_have_lost(Some(&other)));
+        assert_eq!(lock.mark(), Some(mark));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::boot;
 use super::header::{self, Found, HEADER_LEN, JOURNAL_HEADER_LEN};
 use super::lock::{LockError, LockFile, Mark};
 use super::reader::{self, Readers};
@@ -190,25 +191,45 @@ fn prepare(
     let mut connection = connect(path, options).map_err(store_error)?;
     let events = count_events(&connection).map_err(store_error)?;
     let epoch = read_epoch(&connection)?;
-    if !lock
-        .mark()
-        .is_some_and(|mark| mark.epoch == epoch && mark.events > events)
-    {
-        return Ok((epoch, connection, events));
-    }
-    // An older copy was put in place, or the write-ahead log is gone: its next offsets were given out before.
+    let boot = boot::id();
+    let ahead = |mark: Mark| mark.epoch == epoch && mark.events > events;
+    let lost = lock.mark().is_some_and(ahead) || lock.may_have_lost(boot.as_deref());
+    let epoch = if lost {
+        rename(&mut connection, epoch, events, lock)?
+    } else {
+        epoch
+    };
+    let noted = match options.synchronous {
+        Synchronous::Normal => lock.note_unflushed(path, boot.as_deref()),
+        // The new name is on the disk.
+        Synchronous::Full if lost => lock.all_is_flushed(),
+        Synchronous::Full => Ok(()),
+    };
+    noted.map_err(unavailable)?;
+    Ok((epoch, connection, events))
+}
+
+/// Gives the history a new name: an older copy was put in place, or the newest events are gone with the write-ahead
+/// log or the power. Its next offsets were given out before.
+fn rename(
+    connection: &mut Connection,
+    epoch: Epoch,
+    events: u64,
+    lock: &LockFile,
+) -> Result<Epoch, StoreError> {
     let new_epoch = random_epoch()?;
-    tracing::warn!(%epoch, %new_epoch, events, "the database has lost events since it was used last, so its history gets a new name");
-    transact(&mut connection, |connection| {
-        write_epoch(connection, new_epoch)
-    })?;
+    tracing::warn!(%epoch, %new_epoch, events, "the database has lost events since it was used last, or may have, so its history gets a new name");
+    transact(connection, |connection| write_epoch(connection, new_epoch))?;
     let mark = Mark {
         epoch: new_epoch,
         events,
     };
-    lock.remember(mark)
-        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok((new_epoch, connection, events))
+    lock.remember(mark).map_err(unavailable)?;
+    Ok(new_epoch)
+}
+
+fn unavailable(error: std::io::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
 }
 
 fn create(path: &Path, options: &Options) -> Result<(), StoreError> {
@@ -219,7 +240,7 @@ fn create(path: &Path, options: &Options) -> Result<(), StoreError> {
         .create(true)
         .truncate(false)
         .open(path);
-    made.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    made.map_err(unavailable)?;
     let mut connection = attach(path, options).map_err(store_error)?;
     transact(&mut connection, |connection| {
         run_migrations(connection, 0, MIGRATIONS)?;

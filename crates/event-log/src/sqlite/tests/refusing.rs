@@ -282,3 +282,75 @@ fn a_lost_write_ahead_log_gets_a_new_epoch() {
     assert_ne!(store.epoch(), mark.epoch);
     assert_eq!((mark.events, all(&store).len()), (6, 5));
 }
+
+/// A folder as it is found after the machine has started anew, with the epoch it had.
+#[cfg(target_os = "linux")]
+fn started_anew(
+    synchronous: Synchronous,
+    end: impl FnOnce(SqliteStore, &TempDir),
+) -> (TempDir, Epoch) {
+    let (from, to) = (folder(), folder());
+    let options = Options {
+        synchronous,
+        ..Options::default()
+    };
+    let mut store = SqliteStore::open(database(&from), options).expect("a new database");
+    store.append(&numbered(1..=3)).expect("stored");
+    let epoch = store.epoch();
+    end(store, &from);
+    let boot = boot::id().expect("Linux has one");
+    for (name, bytes) in contents(&from) {
+        let bytes = match name.as_str() {
+            "log.db-lock" => String::from_utf8(bytes)
+                .expect("text")
+                .replace(&boot, &"0".repeat(boot.len()))
+                .into_bytes(),
+            _ => bytes,
+        };
+        fs::write(to.path().join(name), bytes).expect("copied");
+    }
+    (to, epoch)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_history_that_was_not_flushed_gets_a_new_epoch_when_the_machine_starts_anew() {
+    // Still open while its files are copied.
+    let kept = std::cell::OnceCell::new();
+    let (folder, epoch) = started_anew(Synchronous::Normal, |store, _| drop(kept.set(store)));
+    let store = open(&folder);
+    let renamed = store.epoch();
+    assert_ne!(renamed, epoch);
+    assert_eq!(all(&store).len(), 3);
+    drop(store);
+    // Once: with full flushes there is no more doubt.
+    assert_eq!(open(&folder).epoch(), renamed);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_history_that_was_flushed_keeps_its_epoch_when_the_machine_starts_anew() {
+    let kept = std::cell::OnceCell::new();
+    let (folder, epoch) = started_anew(Synchronous::Full, |store, _| drop(kept.set(store)));
+    assert_eq!(open(&folder).epoch(), epoch);
+    let close = |store: SqliteStore, _: &TempDir| store.close().expect("closed");
+    let (folder, epoch) = started_anew(Synchronous::Normal, close);
+    assert_eq!(open(&folder).epoch(), epoch);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_kill_is_no_reason_for_a_new_epoch_with_normal_flushes() {
+    let (from, to) = (folder(), folder());
+    let options = Options {
+        synchronous: Synchronous::Normal,
+        ..Options::default()
+    };
+    let mut store = SqliteStore::open(database(&from), options.clone()).expect("a new database");
+    store.append(&numbered(1..=3)).expect("stored");
+    for (name, bytes) in contents(&from) {
+        fs::write(to.path().join(name), bytes).expect("copied");
+    }
+    let again = SqliteStore::open(database(&to), options).expect("it goes on");
+    assert_eq!(again.epoch(), store.epoch());
+}

@@ -25,6 +25,8 @@ pub struct Found {
 type Stored = BTreeMap<(u64, u64), Offset>;
 
 /// Checks a folder against what was answered before the power went.
+///
+/// With `Normal` the newest may be lost, but no reader may be left to believe that its cursor means what it did.
 pub fn check(folder: &Path, answers: &[Answer], promise: Durability) -> Result<Found, String> {
     let opened = SqliteStore::open(options::database(folder), options::store(promise));
     let mut store = opened.map_err(|error| format!("it cannot be opened: {error}"))?;
@@ -41,6 +43,11 @@ pub fn check(folder: &Path, answers: &[Answer], promise: Durability) -> Result<F
     if promise == Durability::Full && renamed {
         return Err(format!(
             "nothing is lost, and the epoch is another: {epoch}"
+        ));
+    }
+    if lost > 0 && !renamed {
+        return Err(format!(
+            "{lost} answered and lost, and the epoch is the same: {epoch}"
         ));
     }
     for answer in answers {

@@ -32,7 +32,7 @@ enum Command {
         #[arg(long)]
         durability: Option<Durability>,
         /// Events that are stored in each of the recorded program's four runs.
-        #[arg(long, default_value_t = 150)]
+        #[arg(long, default_value_t = 60)]
         answers: u64,
         /// Judge by this promise, and not by that of the durability.
         #[arg(long)]
@@ -174,12 +174,11 @@ fn record_and_replay(durability: Durability, answers: u64, plan: Plan) -> Result
         with_events,
         most_lost,
         with_losses,
-        unnoticed,
         renamed,
     } = tally;
     println!(
         "{durability:?}: {} operations recorded, {states} losses of power in {:.1} s, {with_events} with events, \
-         {with_losses} with answered events lost (at most {most_lost}, {unnoticed} under the old epoch), \
+         {with_losses} with answered events lost (at most {most_lost}), \
          {renamed} under a new epoch",
         record.len(),
         began.elapsed().as_secs_f64(),

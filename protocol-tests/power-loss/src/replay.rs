@@ -34,8 +34,6 @@ pub struct Tally {
     /// The most events that one state had lost, and in how many states there were any.
     pub most_lost: usize,
     pub with_losses: u64,
-    /// Of these, the states whose history kept its name.
-    pub unnoticed: u64,
     /// States that got a new name.
     pub renamed: u64,
 }
@@ -76,7 +74,8 @@ pub fn replay(
         }
         let manner = Manner::ALL[(state % Manner::ALL.len() as u64) as usize];
         let mut loss = Loss::new(manner, Rng::of(plan.seed, state));
-        let remains = disk.after(&mut loss);
+        let mut remains = disk.after(&mut loss);
+        start_anew(&mut remains);
         let folder = lay_out(work, &remains).map_err(|error| error.to_string())?;
         match check(&folder, &answers, plan.promise) {
             Ok(found) => tally.add(found),
@@ -103,6 +102,20 @@ fn prefix(state: u64, states: u64, operations: usize) -> usize {
     usize::try_from(prefix).map_or(operations, |prefix| prefix.min(operations))
 }
 
+/// The machine starts anew after a loss of power, which the store tells by the name that the system gives each start.
+/// This one goes on running, so what was written under its name is put under another.
+fn start_anew(remains: &mut Remains) {
+    let Ok(boot) = fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
+        return;
+    };
+    let boot = boot.trim_end();
+    if let Some(lock) = remains.get_mut("log.db-lock")
+        && let Ok(text) = std::str::from_utf8(lock)
+    {
+        *lock = text.replace(boot, &"0".repeat(boot.len())).into_bytes();
+    }
+}
+
 /// Makes a folder with just these files.
 pub fn lay_out(work: &Path, remains: &Remains) -> io::Result<PathBuf> {
     let folder = work.join("state");
@@ -122,7 +135,6 @@ impl Tally {
         self.with_events += u64::from(found.stored > 0);
         self.most_lost = self.most_lost.max(found.lost);
         self.with_losses += u64::from(found.lost > 0);
-        self.unnoticed += u64::from(found.lost > 0 && !found.renamed);
         self.renamed += u64::from(found.renamed);
     }
 }

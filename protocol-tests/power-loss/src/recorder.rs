@@ -4,9 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::disk::Disk;
+use crate::loss::{Loss, Manner};
 use crate::options::Durability;
 use crate::program::End;
 use crate::record::{self, Operation};
+use crate::rng::Rng;
 
 const SOURCE: &str = include_str!("recorder.c");
 
@@ -40,7 +43,39 @@ pub fn record(at: &Path, durability: Durability, answers: u64) -> Result<Vec<Ope
             ));
         }
     }
-    read(at)
+    let record = read(at)?;
+    compare(&record, &folder)?;
+    Ok(record)
+}
+
+/// A record with nothing missing leads to just what is in the folder. Otherwise it would prove nothing.
+fn compare(record: &[Operation], folder: &Path) -> Result<(), String> {
+    let mut disk = Disk::new(false);
+    for operation in record {
+        disk.apply(operation)?;
+    }
+    let recorded = disk.after(&mut Loss::new(Manner::Everything, Rng::of(0, 0)));
+    let mut names = Vec::new();
+    for file in fs::read_dir(folder).map_err(|error| error.to_string())? {
+        let file = file.map_err(|error| error.to_string())?;
+        names.push(file.file_name().to_string_lossy().into_owned());
+    }
+    names.retain(|name| name != record::ANSWERS);
+    names.sort();
+    if !names.iter().eq(recorded.keys()) {
+        let recorded = recorded.keys();
+        return Err(format!(
+            "{names:?} are there, and recorded are {recorded:?}"
+        ));
+    }
+    let files = recorded.iter();
+    for (name, bytes) in files.filter(|(name, _)| !name.ends_with("-shm")) {
+        let found = fs::read(folder.join(name)).map_err(|error| error.to_string())?;
+        if found != *bytes {
+            return Err(format!("{name} holds something that was not recorded"));
+        }
+    }
+    Ok(())
 }
 
 /// The record that stays in a folder.

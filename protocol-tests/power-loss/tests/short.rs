@@ -2,6 +2,8 @@
 
 #![cfg(target_os = "linux")]
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -76,4 +78,26 @@ fn normal_flushes_do_not_keep_the_promise_of_full_ones() {
     );
     assert!(!kept, "{said}");
     assert!(said.contains("answered and lost"), "{said}");
+}
+
+#[test]
+fn a_record_with_something_missing_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The recorder is built so that it does not stand in for one of the functions.
+    let compiler = folder.path().join("cc");
+    fs::write(
+        &compiler,
+        "#!/bin/sh\nexec cc -Dwrite=nobody_calls_this \"$@\"\n",
+    )
+    .expect("a script");
+    fs::set_permissions(&compiler, Permissions::from_mode(0o755)).expect("executable");
+    let output = Command::new(env!("CARGO_BIN_EXE_power-loss"))
+        .args(["run", "--states", "4", "--answers", "1"])
+        .env("TMPDIR", folder.path())
+        .env("CC", &compiler)
+        .output()
+        .expect("the program");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{complaint}");
+    assert!(complaint.contains("recorded"), "{complaint}");
 }

@@ -335,6 +335,10 @@ pub use self::{
     parser::Parser,
 };
 
+/// The engine below, so that its options and types need no second dependency: `socketio::engineio::Config`.
+#[doc(inline)]
+pub use engineio;
+
 #[cfg(feature = "server")]
 pub use engineio::{
     CloseDetail, Cookie, CookieError, CookieOptions, Cors, CorsError, CorsOptions, HttpCompression,

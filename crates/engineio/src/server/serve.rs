@@ -15,7 +15,7 @@ use super::{
     Engine, Handler,
     listener::{Listener, Peer},
     patient::Patient,
-    service::plain,
+    service::other_path,
 };
 use crate::config::Config;
 
@@ -29,11 +29,10 @@ impl<H: Handler> Engine<H> {
     /// Serves this engine alone on a port, a Unix socket or another [`Listener`]: other paths are answered with status
     /// 501. Returns after [`close`](Self::close), when all connections are gone.
     pub async fn serve(self: &Arc<Self>, listener: impl Listener) -> io::Result<()> {
-        let not_here = service_fn(|_request: Request<Incoming>| {
-            std::future::ready(Ok::<_, Infallible>(plain(
-                StatusCode::NOT_IMPLEMENTED,
-                "there is nothing here but the server's own path\n",
-            )))
+        let config = self.config.clone();
+        let not_here = service_fn(move |_request: Request<Incoming>| {
+            let answer = other_path(StatusCode::NOT_IMPLEMENTED, &config);
+            std::future::ready(Ok::<_, Infallible>(answer))
         });
         self.serve_with(listener, self.layer().layer(not_here))
             .await

@@ -55,10 +55,8 @@ impl<H: Handler> Service<H> {
         if is_ours(engine.config(), request.uri().path()) {
             Box::pin(async move { Ok(respond(engine, request).await) })
         } else {
-            Box::pin(std::future::ready(Ok(plain(
-                StatusCode::NOT_FOUND,
-                "not found",
-            ))))
+            let answer = other_path(StatusCode::NOT_FOUND, engine.config());
+            Box::pin(std::future::ready(Ok(answer)))
         }
     }
 }
@@ -245,8 +243,18 @@ fn has_bad_origin(headers: &http::HeaderMap) -> bool {
         .is_some_and(|origin| origin.to_str().is_err())
 }
 
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
+/// The answer to a request of another path. It names the server's own, which may not be the one that its clients use.
+pub(super) fn other_path(status: StatusCode, config: &Config) -> Response<Body> {
+    let slash = if config.add_trailing_slash { "/" } else { "" };
+    let path = config.path.trim_end_matches('/');
+    plain(
+        status,
+        format!("the path of this server is {path}{slash}\n"),
+    )
+}
+
+pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::new(text.into()));
     *response.status_mut() = status;
     response
 }

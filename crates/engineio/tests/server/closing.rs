@@ -146,7 +146,7 @@ async fn other_paths_of_a_port_are_answered_with_501() {
         .await
         .get("/other")
         .await
-        .assert(501, "there is nothing here but the server's own path\n");
+        .assert(501, "the path of this server is /engine.io/\n");
 }
 
 #[tokio::test(start_paused = true)]

@@ -208,7 +208,7 @@ async fn a_path_without_trailing_slash_is_served_only_if_so_configured() {
         .connect()
         .get(without_slash)
         .await
-        .assert(404, "not found");
+        .assert(404, "the path of this server is /engine.io/\n");
     let server = Server::quiet(Config {
         add_trailing_slash: false,
         ..Config::default()

@@ -72,7 +72,7 @@ async fn the_service_alone_answers_other_paths_with_404() {
         .connect()
         .get("/other")
         .await
-        .assert(404, "not found");
+        .assert(404, "the path of this server is /engine.io/\n");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn a_path_is_served_and_its_file_goes_when_serving_ends() {
     assert!(!path.exists());
 }
 
-const NOT_HERE: &str = "there is nothing here but the server's own path\n";
+const NOT_HERE: &str = "the path of this server is /engine.io/\n";
 
 #[tokio::test]
 async fn a_request_by_a_unix_socket_has_no_address() {

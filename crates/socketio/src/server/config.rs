@@ -16,18 +16,19 @@ use crate::{packet::Limits, parser::Parser};
 /// ```
 /// use std::time::Duration;
 ///
-/// use socketio::{Config, Server};
+/// use socketio::{Config, Server, engineio};
 ///
 /// let io = Server::with_config(Config {
 ///     ack_timeout: Duration::from_secs(5),
-///     engine: engineio::Config { max_payload: 100_000, ..Config::default().engine },
+///     engine: engineio::Config { max_payload: 100_000, ..Config::engine() },
 ///     ..Config::default()
 /// });
 /// ```
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The options of the engine below: path, transports, heartbeat, sizes. Its path is `/socket.io` by default, and its
-    /// `admission_timeout` is set from `connect_timeout`.
+    /// The options of the engine below: path, transports, heartbeat, sizes. Default: [`Config::engine`], whose path is
+    /// `/socket.io`; with `engineio::Config::default()` the server would move to `/engine.io`. Its `admission_timeout` is
+    /// set from `connect_timeout`.
     pub engine: engineio::Config,
     /// What the application decides about requests. Default: nothing.
     pub hooks: Hooks,
@@ -94,10 +95,7 @@ impl Default for Config {
     fn default() -> Self {
         let limits = Limits::default();
         Self {
-            engine: engineio::Config {
-                path: "/socket.io".to_owned(),
-                ..engineio::Config::default()
-            },
+            engine: Self::engine(),
             hooks: Hooks::default(),
             serve_client: None,
             connect_timeout: Duration::from_secs(45),
@@ -128,6 +126,14 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The default options of the engine in a Socket.IO server: those of an engine alone, with the path `/socket.io`.
+    pub fn engine() -> engineio::Config {
+        engineio::Config {
+            path: "/socket.io".to_owned(),
+            ..engineio::Config::default()
+        }
+    }
+
     /// The bounds of what a client may send.
     pub(crate) fn limits(&self) -> Limits {
         Limits {

@@ -20,7 +20,7 @@ fn config() -> Config {
     Config {
         engine: engineio::Config {
             allow_eio3: true,
-            ..Config::default().engine
+            ..Config::engine()
         },
         ..Config::default()
     }

@@ -8,7 +8,7 @@ use crate::client::{Client, notes, until};
 fn server() -> Server {
     let engine = engineio::Config {
         max_buffered_bytes: 64 * 1024,
-        ..Config::default().engine
+        ..Config::engine()
     };
     Server::with_config(Config {
         engine,

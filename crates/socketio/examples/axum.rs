@@ -35,8 +35,8 @@ pub async fn serve(listener: TcpListener) -> io::Result<()> {
 
     let app = Router::new()
         .route("/", get(index))
-        .route_service("/socket.io/", io.service())
-        .with_state(echoes);
+        .with_state(echoes)
+        .layer(io.layer());
     axum::serve(listener, app).await
 }
 

@@ -15,7 +15,7 @@ async fn main() -> io::Result<()> {
     let app = Router::new()
         .route("/metrics", get(metrics))
         .with_state(io.clone())
-        .route_service("/socket.io/", io.service());
+        .layer(io.layer());
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     println!("listening on http://{address}");
     axum::serve(TcpListener::bind(address).await?, app).await

@@ -234,8 +234,8 @@
 //! # use tower_layer::Layer;
 //! # async fn index() -> &'static str { "hello" }
 //! # async fn axum(io: &Server, listener: tokio::net::TcpListener) -> std::io::Result<()> {
-//! // axum
-//! let app = Router::new().route("/", get(index)).route_service("/socket.io/", io.service());
+//! // axum: all that is below our path goes to us, the rest to the routes
+//! let app = Router::new().route("/", get(index)).layer(io.layer());
 //! axum::serve(listener, app).await?;
 //! # Ok(())
 //! # }

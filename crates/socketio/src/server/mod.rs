@@ -199,18 +199,21 @@ impl Server {
         self
     }
 
-    /// The server as a hyper and tower service: for axum's `route_service`, or for hyper's `serve_connection`, there
-    /// `with_upgrades`.
+    /// The server as a hyper and tower service: for hyper's `serve_connection`, `with_upgrades`, or for axum's
+    /// `route_service`, there once for `/socket.io/` and once for `/socket.io/{*rest}`, where the scripts of
+    /// [`Config::serve_client`] are. [`layer`](Self::layer) is shorter, and follows the configured path.
     pub fn service(&self) -> Service {
         self.engine.service()
     }
 
-    /// The server as a tower layer in front of any other service.
+    /// The server as a tower layer in front of any other service, such as axum's `Router::layer`. All that is below the
+    /// server's path goes to it, the scripts included.
     pub fn layer(&self) -> Layer {
         self.engine.layer()
     }
 
-    /// Serves on an address until [`close`](Self::close) is called.
+    /// Serves on an address until [`close`](Self::close) is called. Other paths than the server's are answered with
+    /// status 404.
     pub async fn serve(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         self.serve_listener(TcpListener::bind(address).await?).await
     }
@@ -218,7 +221,8 @@ impl Server {
     /// Serves connections of a listener until [`close`](Self::close) is called: of a TCP port, a Unix socket, or either
     /// behind `Tls`.
     pub async fn serve_listener(&self, listener: impl Listener) -> io::Result<()> {
-        self.engine.serve(listener).await
+        // As the reference does; a port of Engine.IO alone answers other paths with 501.
+        self.engine.serve_with(listener, self.service()).await
     }
 
     /// Takes no more sessions from now on; those there are go on. The first step of an orderly stop: see

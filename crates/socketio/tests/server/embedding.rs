@@ -3,7 +3,7 @@
 use std::{future::Future, io, net::SocketAddr};
 
 use ::axum::{Router, routing::get};
-use socketio::{Args, Event, Server, Socket};
+use socketio::{Args, ClientBundle, Config, Event, Server, Socket};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -112,20 +112,43 @@ async fn in_an_axum_router_that_shares_its_state() {
 }
 
 #[tokio::test]
-async fn as_a_layer_of_an_axum_router() {
+async fn as_routes_of_an_axum_router_with_the_scripts() {
     let address = run(|listener| async {
-        let io = Server::new();
-        io.on_connect(async |socket: Socket| socket.emit("welcome", ("from a layer",)))
+        let io = Server::with_config(Config {
+            serve_client: Some(ClientBundle::new().file("socket.io.js", "io();")),
+            ..Config::default()
+        });
+        io.on_connect(async |socket: Socket| socket.emit("welcome", ("from a route",)))
             .on("echo", async |ev: Event, args: Args| ev.ack(args));
-        let router = Router::new().route("/", get(async || "a page"));
-        ::axum::serve(listener, router.layer(io.layer())).await
+        let router = Router::new()
+            .route("/", get(async || "a page"))
+            .route_service("/socket.io/", io.service())
+            .route_service("/socket.io/{*rest}", io.service());
+        ::axum::serve(listener, router).await
     })
     .await;
+    assert_eq!(
+        request(address, "GET /socket.io/socket.io.js", "").await,
+        (200, "io();".to_owned())
+    );
     assert_eq!(
         request(address, "GET /", "").await,
         (200, "a page".to_owned())
     );
-    speaks_socket_io(address, "from a layer").await;
-    speaks_long_polling(address, "from a layer").await;
+    speaks_socket_io(address, "from a route").await;
+    speaks_long_polling(address, "from a route").await;
     assert_eq!(request(address, "GET /nowhere", "").await.0, 404);
+}
+
+#[tokio::test]
+async fn alone_on_a_port_it_answers_other_paths_with_404_and_its_own() {
+    let address = run(|listener| async move { Server::new().serve_listener(listener).await }).await;
+    for target in ["GET /", "GET /engine.io/?EIO=4&transport=polling"] {
+        assert_eq!(
+            request(address, target, "").await,
+            (404, "the path of this server is /socket.io/\n".to_owned())
+        );
+    }
+    let opening = "GET /socket.io/?EIO=4&transport=polling";
+    assert_eq!(request(address, opening, "").await.0, 200);
 }

@@ -129,8 +129,10 @@ where
     Arc::new(move |socket, auth| match parse_auth(auth) {
         Ok(auth) => Box::pin(middleware.clone()(socket, auth)),
         Err(error) => {
-            let error = ConnectError::new(format!("invalid auth: {error}"));
-            Box::pin(std::future::ready(Err(error)))
+            tracing::debug!("client refused, as its auth does not fit the type of a middleware");
+            // The text quotes what the client has sent, and names what the program wants.
+            tracing::trace!(%error, "client refused");
+            Box::pin(std::future::ready(Err(ConnectError::new("invalid auth"))))
         }
     })
 }

@@ -159,7 +159,8 @@ impl Namespace {
     /// Asks `middleware` whether a client may join the namespace, before it does.
     ///
     /// `T` is what the client's auth payload is parsed into: `()` takes any, and an `Option` tells whether there was
-    /// one. Middlewares run in the order in which they were registered, and all together for at most
+    /// one. A client whose payload does not fit is refused with `invalid auth`, and the log has the reason, at level
+    /// `trace` as it quotes the payload. Middlewares run in the order in which they were registered, and all together for at most
     /// [`Config::connect_handler_timeout`](crate::Config::connect_handler_timeout). The first error is what the
     /// client gets.
     pub fn middleware<T, F, R>(&self, middleware: F) -> &Self

@@ -73,17 +73,13 @@ async fn the_middlewares_of_one_namespace_do_not_concern_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn auth_that_does_not_fit_is_refused_with_what_is_missing() {
+async fn auth_that_does_not_fit_is_refused_without_saying_what_would() {
     let io = Server::new();
     io.of("/").middleware(async |_: Socket, _: Login| Ok(()));
     let mut client = Client::open(&io).await;
     for auth in ["", "{}", r#"{"token":null}"#, r#"{"other":1}"#] {
-        client.send(&format!("40{auth}")).await;
-        let answer = client.text().await;
-        assert!(
-            answer.starts_with(r#"44{"message":"invalid auth: "#),
-            "{answer}"
-        );
+        let refused = r#"44{"message":"invalid auth"}"#;
+        client.ask(&format!("40{auth}"), refused).await;
     }
     client.send(r#"40{"token":"x""#).await;
     client.closed().await;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     Link, connect,
     counters::count,
-    dispatch,
+    dispatch::{self, Registered},
     event::{Event, Reply},
     flow::Flow,
     handshake::HandshakeRequest,
@@ -446,7 +446,7 @@ fn on_event(
     let reply = packet.id.map(|id| Arc::new(Reply::new(id)));
     for handler in handlers {
         let event = Event::new(socket.clone(), name.clone(), reply.clone());
-        dispatch::call(link, event, handler, args)?;
+        dispatch::call(socket, event, Registered::ForEvent, handler, args)?;
     }
     Ok(())
 }

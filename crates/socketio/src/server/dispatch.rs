@@ -31,11 +31,12 @@ pub(crate) fn on_event(
     let reply = packet.id.map(|id| Arc::new(Reply::new(id)));
     let event = Event::new(socket.clone(), name.into(), reply);
     for listener in own.read(|table| table.any.clone()) {
-        call(link, event.clone(), &listener.handler, args)?;
+        let handler = &listener.handler;
+        call(socket, event.clone(), Registered::ForAny, handler, args)?;
     }
     let middlewares = own.read(|table| table.packet.clone());
     if middlewares.is_empty() {
-        return deliver(link, &event, args);
+        return deliver(&event, args);
     }
     // The middlewares may wait, and then the packet is gone.
     let args = args.capture()?;
@@ -52,29 +53,29 @@ pub(crate) fn on_event(
                     return None;
                 }
             }
-            deliver_later(&here, &event, &args);
+            deliver_later(&event, &args);
             None
         }))
     })
 }
 
 /// The middlewares have let the event through; meanwhile the socket may have ended.
-fn deliver_later(link: &Arc<Link>, event: &Event, args: &Args) {
+fn deliver_later(event: &Event, args: &Args) {
     if event.socket.is_connected() {
-        let delivered = deliver(link, event, args.borrow());
+        let delivered = deliver(event, args.borrow());
         debug_assert!(delivered.is_ok(), "captured arguments are JSON");
     }
 }
 
-fn deliver(link: &Arc<Link>, event: &Event, args: ArgsRef<'_>) -> Result<(), ArgsError> {
+fn deliver(event: &Event, args: ArgsRef<'_>) -> Result<(), ArgsError> {
     let socket = &event.socket;
     let shared = socket.handlers().events.get(event.name());
     for handler in shared.into_iter().flatten() {
-        call(link, event.clone(), handler, args)?;
+        call(socket, event.clone(), Registered::ForEvent, handler, args)?;
     }
     let own = socket.listeners().map(|own| own.take(event.name()));
     for handler in own.into_iter().flatten() {
-        call(link, event.clone(), &handler, args)?;
+        call(socket, event.clone(), Registered::ForEvent, &handler, args)?;
     }
     Ok(())
 }
@@ -113,24 +114,38 @@ pub(crate) fn tell_outgoing(sockets: &[Socket], draft: &Draft) {
     }
 }
 
+/// What a handler was registered for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Registered {
+    ForEvent,
+    ForAny,
+}
+
 /// Starts a handler. One whose type the arguments do not fit is skipped.
 pub(crate) fn call(
-    link: &Arc<Link>,
+    socket: &Socket,
     event: Event,
+    registered: Registered,
     handler: &EventHandler,
     args: ArgsRef<'_>,
 ) -> Result<(), ArgsError> {
+    let link = socket.link();
     let name = event.shared_name().clone();
-    match start(link, HandlerName::Event(name.clone()), || {
+    let started = start(link, HandlerName::Event(name.clone()), || {
         handler(event, args)
-    }) {
-        Err(ArgsError::Mismatch(error)) => {
-            count(&link.engine().handler().counters.mismatched_arguments);
-            // The text quotes what the client has sent.
-            tracing::debug!(event = &*name, "handler skipped, as its type does not fit");
-            tracing::trace!(event = &*name, error, "handler skipped");
-            Ok(())
-        }
-        started => started,
-    }
+    });
+    let Err(ArgsError::Mismatch(error)) = started else {
+        return started;
+    };
+    let protocol = link.engine().handler();
+    count(&protocol.counters.mismatched_arguments);
+    // The text quotes what the client has sent.
+    tracing::trace!(event = &*name, error, "handler skipped");
+    // What a handler of any event is called for, the client names.
+    let name = match registered {
+        Registered::ForEvent => name,
+        Registered::ForAny => "(any)".into(),
+    };
+    protocol.mismatches.report(&socket.nsp(), &name);
+    Ok(())
 }

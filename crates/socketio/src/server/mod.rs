@@ -20,6 +20,7 @@ mod listeners;
 mod main_namespace;
 mod memory;
 mod namespace;
+mod mismatches;
 mod namespaces;
 mod phase;
 mod recovery;
@@ -74,6 +75,7 @@ use self::{
     handshake::HandshakeRequest,
     namespaces::{Namespaces, Predicate},
 };
+    mismatches::Mismatches,
 use crate::{error::DisconnectReason, packet::Limits};
 
 /// A Socket.IO server. Cheap to clone; a clone is the same server.
@@ -124,6 +126,7 @@ impl Server {
             counters,
         };
         main.adapter(false).init();
+            mismatches: Mismatches::default(),
         Self {
             engine: Engine::with_hooks(engine_config, hooks, protocol),
             main,
@@ -313,6 +316,7 @@ impl engineio::server::Handler for Protocol {
         Connection::new(request, self.config.parser.as_deref())
     }
 
+    mismatches: Mismatches,
     fn on_ready(&self, link: &Arc<Link>) {
         if link.protocol() == engineio::Protocol::V3 {
             connect::begin_main(link);

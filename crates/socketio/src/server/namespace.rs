@@ -99,8 +99,8 @@ impl Namespace {
 
     /// Calls `handler` for each event of this name.
     ///
-    /// `T` is what the arguments are parsed into, see [`args`](crate::args); a handler whose type they do not fit is
-    /// skipped. Several handlers of one event are called in the order in which they were registered.
+    /// `T` is what the arguments are parsed into, see [`args`](crate::args): an owned type, such as `(String,)` and not
+    /// `(&str,)`. A handler whose type they do not fit is skipped, which is logged as a warning the first time. Several handlers of one event are called in the order in which they were registered.
     ///
     /// # Panics
     ///

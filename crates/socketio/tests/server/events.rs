@@ -1,10 +1,14 @@
 //! Events from clients, and emits to them.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::Value;
 use socketio::{Config, EmitError, Event, Server, Socket};
 use tokio::sync::Semaphore;
+use tracing::{Level, Metadata, field::Field, span};
 
 use crate::client::{Client, notes, until};
 
@@ -40,6 +44,59 @@ async fn a_handler_whose_type_does_not_fit_is_skipped() {
     client.send(r#"423["say",{}]"#).await;
     client.quiet().await;
     assert_eq!(io.counters().mismatched_arguments, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn arguments_that_fit_no_handler_are_warned_of_once_per_event_and_namespace() {
+    let log = Warnings::default();
+    let _recording = tracing::subscriber::set_default(log.clone());
+    let io = Server::new();
+    for namespace in [io.of("/"), io.of("/chat")] {
+        namespace.on("say", async |_: Event, (_,): (u8,)| ());
+    }
+    let mut client = Client::connect(&io).await;
+    client.join("/chat").await;
+    for _ in 0..3 {
+        for prefix in ["42", "42/chat,"] {
+            client.send(&format!(r#"{prefix}["say","secret"]"#)).await;
+        }
+    }
+    client.quiet().await;
+    assert_eq!(io.counters().mismatched_arguments, 6);
+    let warned = log.0.lock().unwrap().clone();
+    assert_eq!(warned.len(), 2, "{warned:?}");
+    for (line, namespace) in warned.iter().zip(["/", "/chat"]) {
+        let place = format!("event=\"say\" namespace=\"{namespace}\"");
+        assert!(line.contains(&place), "{line}");
+        assert!(!line.contains("secret"), "{line}");
+    }
+}
+
+/// What is logged as a warning on this thread.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &Field, value: &dyn fmt::Debug| {
+            line += &format!("{field}={value:?} ");
+        });
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
 }
 
 #[tokio::test(start_paused = true)]

@@ -133,8 +133,11 @@ impl Server {
         }
     }
 
-    /// The namespace of this name, which is made if there is none. Names begin with a slash; it is added where it is
-    /// missing.
+    /// The namespace of this name, which is made to stay if there is none. Names begin with a slash; it is added where it
+    /// is missing.
+    ///
+    /// For the namespace of a socket there is [`Socket::nsp`]: the name of one that clients have brought about, and that has
+    /// gone meanwhile, would here make another one, for good.
     pub fn of(&self, name: &str) -> Namespace {
         let name = format!("/{}", name.strip_prefix('/').unwrap_or(name));
         self.engine.handler().namespaces.of(&name)
@@ -269,6 +272,14 @@ impl Server {
 
     /// The engine below: its sessions and its options.
     pub fn engine(&self) -> &Arc<Engine<Protocol>> {
+    /// The server that a session belongs to.
+    pub(crate) fn of_link(link: &Link) -> Self {
+        Self {
+            engine: link.engine().clone(),
+            main: link.engine().handler().namespaces.of("/"),
+        }
+    }
+
         &self.engine
     }
 

@@ -17,7 +17,7 @@ use engineio::{CloseDetail, CloseReason, Protocol, PushError, SendOptions, Sid, 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Link,
+    Link, Server,
     answer::{Answer, Waiter},
     broadcast::{Broadcast, Emitter, IntoRooms},
     dispatch,
@@ -101,6 +101,17 @@ impl Socket {
     /// The name of the socket's namespace.
     pub fn namespace(&self) -> &str {
         self.0.namespace.name()
+    }
+
+    /// The socket's namespace. That of a dynamic one is a handle like any other: it makes no namespace, and keeps none that
+    /// goes with its last socket; what is emitted to one that has gone reaches nobody.
+    pub fn nsp(&self) -> Namespace {
+        self.0.namespace.clone()
+    }
+
+    /// The server that the socket is connected to.
+    pub fn server(&self) -> Server {
+        Server::of_link(&self.0.link)
     }
 
     /// Whether the socket is connected. In a middleware it is not yet.

@@ -1,6 +1,9 @@
 //! Namespaces that clients bring about.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use socketio::{Config, ConnectError, Event, Server, Socket};
@@ -203,6 +206,39 @@ async fn a_child_goes_with_its_last_socket_and_may_come_again() {
     notes.expect("/child").await;
     parent.emit("still there", ()).unwrap();
     second.expect(r#"42/child,["still there"]"#).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_namespace_of_a_socket_is_no_reason_for_it_to_stay() {
+    let (note, mut notes) = notes();
+    let io = Server::with_config(Config {
+        max_dynamic_namespaces: 1,
+        ..Config::default()
+    });
+    io.on_new_namespace(move |namespace| note.add(namespace.name()));
+    let kept = Arc::new(Mutex::new(None));
+    let keep = kept.clone();
+    io.of_matching(|_| true)
+        .on_connect(async move |socket: Socket| {
+            let emitted = socket.nsp().emit("hi", (socket.namespace(),));
+            keep.lock().unwrap().get_or_insert(socket);
+            emitted
+        });
+    let mut client = Client::open(&io).await;
+    client.join("/child").await;
+    client.expect(r#"42/child,["hi","/child"]"#).await;
+    client.send("41/child,").await;
+    until(|| io.namespaces().len() == 1).await;
+    let socket: Socket = kept.lock().unwrap().clone().unwrap();
+    assert_eq!(socket.nsp().name(), "/child");
+    socket.nsp().emit("to nobody", ()).unwrap();
+    assert_eq!(socket.server().namespaces().len(), 1);
+    // Its place is free.
+    client.join("/other").await;
+    for expected in ["/child", "/other"] {
+        notes.expect(expected).await;
+    }
+    notes.none();
 }
 
 #[tokio::test(start_paused = true)]

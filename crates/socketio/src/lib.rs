@@ -355,6 +355,6 @@ pub use engineio::server::{ClientCertificates, Tls, TlsError, rustls};
 #[cfg(feature = "server")]
 pub use self::server::{
     Answer, AnswerFrom, AnswerStream, Answers, Broadcast, ClientBundle, Config, Counters, Emitter,
-    Event, Handshake, IntoRooms, ListenerId, Namespace, Outcome, Recovery, RemoteEmitter,
+    Error, Event, Handshake, IntoRooms, ListenerId, Namespace, Outcome, Recovery, RemoteEmitter,
     RemoteSocket, Server, ServerEvent, Socket, StoredData,
 };

@@ -12,6 +12,7 @@ mod connection;
 mod counters;
 mod details;
 mod dispatch;
+mod error;
 mod event;
 mod flow;
 mod handler;
@@ -19,8 +20,8 @@ mod handshake;
 mod listeners;
 mod main_namespace;
 mod memory;
-mod namespace;
 mod mismatches;
+mod namespace;
 mod namespaces;
 mod phase;
 mod recovery;
@@ -60,6 +61,7 @@ pub use self::{
     config::Config,
     connection::Connection,
     counters::Counters,
+    error::Error,
     event::Event,
     handler::Outcome,
     handshake::Handshake,
@@ -73,9 +75,9 @@ pub use self::{
 use self::{
     counters::LiveCounters,
     handshake::HandshakeRequest,
+    mismatches::Mismatches,
     namespaces::{Namespaces, Predicate},
 };
-    mismatches::Mismatches,
 use crate::{error::DisconnectReason, packet::Limits};
 
 /// A Socket.IO server. Cheap to clone; a clone is the same server.
@@ -124,9 +126,9 @@ impl Server {
             runtime: OnceLock::new(),
             is_closing: AtomicBool::new(false),
             counters,
+            mismatches: Mismatches::default(),
         };
         main.adapter(false).init();
-            mismatches: Mismatches::default(),
         Self {
             engine: Engine::with_hooks(engine_config, hooks, protocol),
             main,
@@ -270,8 +272,6 @@ impl Server {
         join_all(namespaces.map(|namespace| namespace.close_adapter())).await;
     }
 
-    /// The engine below: its sessions and its options.
-    pub fn engine(&self) -> &Arc<Engine<Protocol>> {
     /// The server that a session belongs to.
     pub(crate) fn of_link(link: &Link) -> Self {
         Self {
@@ -280,6 +280,8 @@ impl Server {
         }
     }
 
+    /// The engine below: its sessions and its options.
+    pub fn engine(&self) -> &Arc<Engine<Protocol>> {
         &self.engine
     }
 
@@ -314,6 +316,7 @@ pub struct Protocol {
     runtime: OnceLock<Handle>,
     is_closing: AtomicBool,
     counters: Arc<LiveCounters>,
+    mismatches: Mismatches,
 }
 
 impl engineio::server::Handler for Protocol {
@@ -327,7 +330,6 @@ impl engineio::server::Handler for Protocol {
         Connection::new(request, self.config.parser.as_deref())
     }
 
-    mismatches: Mismatches,
     fn on_ready(&self, link: &Arc<Link>) {
         if link.protocol() == engineio::Protocol::V3 {
             connect::begin_main(link);

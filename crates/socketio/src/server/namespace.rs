@@ -191,8 +191,8 @@ impl Namespace {
         self.everybody().emit_with_ack(event, args)
     }
 
-    /// Emits an event to the other servers of a cluster, and to no client. Without an adapter for several nodes there
-    /// are none.
+    /// Emits an event to the other servers of a cluster, and to no client. Without an adapter for several nodes nobody is
+    /// there, and nothing happens.
     pub fn server_side_emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
         let draft = Draft::event(event, &args)?;
         self.adapter(false).server_side_emit(&draft);
@@ -200,7 +200,8 @@ impl Namespace {
     }
 
     /// Emits an event to the other servers of a cluster, and waits for the answer of each for at most
-    /// [`Config::ack_timeout`](crate::Config::ack_timeout).
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout). Without an adapter for several nodes nobody is there, and there
+    /// are no answers.
     pub fn server_side_emit_with_ack<T>(&self, event: &str, args: impl Serialize) -> Answers<T>
     where
         T: DeserializeOwned + Send + 'static,

@@ -277,7 +277,8 @@ fn word_of(error: &AppendError) -> &'static str {
         AppendError::Invalid(_) => "invalid",
         AppendError::Conflict => "conflict",
         AppendError::Busy => "busy",
-        AppendError::Unavailable => "unavailable",
+        // Visitors come back to the chat's next start, whose log is open.
+        AppendError::Unavailable | AppendError::Closed => "unavailable",
     }
 }
 

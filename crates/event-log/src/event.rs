@@ -90,11 +90,14 @@ pub enum AppendError {
     /// Too many wait to be stored, or another process holds the store. To be retried.
     #[error("the log is busy")]
     Busy,
-    /// The store cannot write now, or the log is closing. To be retried.
+    /// The store cannot write now. To be retried.
     ///
     /// The event may be stored all the same, and the retry then finds it.
     #[error("the log is unavailable")]
     Unavailable,
+    /// The log is closed and took nothing. Final for this log; one that is opened on the same store takes the retry.
+    #[error("the log is closed")]
+    Closed,
 }
 
 /// Which limit an event breaks.

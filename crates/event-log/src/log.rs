@@ -274,7 +274,7 @@ impl<F: Frame> Log<F> {
                 }
                 Refused::Closed => {
                     count(&counters.unavailable, 1);
-                    AppendError::Unavailable
+                    AppendError::Closed
                 }
             })
     }

@@ -16,7 +16,7 @@ pub struct Stats {
     pub conflicts: u64,
     /// Appends answered `Busy`.
     pub busy: u64,
-    /// Appends answered `Unavailable`.
+    /// Appends answered `Unavailable` or `Closed`.
     pub unavailable: u64,
     /// Events forgotten because [`Config::retention`](crate::Config::retention) has it so.
     pub forgotten: u64,

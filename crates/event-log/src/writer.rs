@@ -350,9 +350,8 @@ fn stored<F>(append: Append, stream: &Stream<F>, offset: Offset) -> Event {
 fn refusal(error: &StoreError) -> AppendError {
     match error {
         StoreError::Busy => AppendError::Busy,
-        StoreError::Unavailable(_) | StoreError::Corrupt(_) | StoreError::Closed => {
-            AppendError::Unavailable
-        }
+        StoreError::Closed => AppendError::Closed,
+        StoreError::Unavailable(_) | StoreError::Corrupt(_) => AppendError::Unavailable,
     }
 }
 

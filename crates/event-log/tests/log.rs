@@ -264,7 +264,9 @@ async fn closing_stores_what_was_accepted_and_ends_what_waits() {
     assert_eq!(socket.offsets(), (1..=20).collect::<Vec<_>>());
     assert!(subscription.is_over());
 
-    assert_eq!(log.append(nth(21)).await, Err(AppendError::Unavailable));
+    assert_eq!(log.append(nth(21)).await, Err(AppendError::Closed));
+    assert_eq!(log.refresh().await, Err(AppendError::Closed));
+    assert_eq!(log.trim(STREAM, Offset(2)).await, Err(AppendError::Closed));
     for stream in [STREAM, "another"] {
         let refused = log.subscribe(stream, Offset::ZERO, Socket::new(1));
         assert_eq!(refused.err(), Some(SubscribeError::Closed));

@@ -307,7 +307,7 @@ impl World {
                 Err(AppendError::Conflict) => {
                     assert_ne!(stands.expect("a conflict with nothing").1, append.content);
                 }
-                Err(AppendError::Busy | AppendError::Unavailable) => {}
+                Err(AppendError::Busy | AppendError::Unavailable | AppendError::Closed) => {}
                 Err(AppendError::Invalid(invalid)) => panic!("{invalid}"),
             }
         }

@@ -22,13 +22,14 @@ use crate::Event;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// The most events. The newest is always kept.
+    /// The most events. The newest is always kept. Default: `None`, no limit.
     pub rows: Option<u64>,
     /// The most bytes of author, key and content. The newest event is always kept, whatever its size.
+    /// Default: `None`, no limit.
     ///
     /// Opening a log with this limit reads all its events once, to know what they weigh.
     pub bytes: Option<u64>,
-    /// The longest time since an event's `at`, by this machine's clock.
+    /// The longest time since an event's `at`, by this machine's clock. Default: `None`, no limit.
     ///
     /// An older event behind a younger one stays until that one goes.
     pub age: Option<Duration>,

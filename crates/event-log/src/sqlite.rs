@@ -34,22 +34,24 @@ pub use transaction::append_in;
 /// How a database is opened. The defaults are for a chat that must not lose anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// What an answered append survives.
+    /// What an answered append survives. Default: [`Synchronous::Full`], also the loss of power.
     pub synchronous: Synchronous,
-    /// How long to wait while another process holds the database, before a batch is answered `Busy`.
+    /// How long to wait while another process holds the database, before a batch is answered `Busy`. Default: 5 s.
     pub write_timeout: Duration,
-    /// Nothing is written while the disk has less room than this.
+    /// Nothing is written while the disk has fewer bytes of room than this. Default: 64 MiB.
     pub min_free_bytes: u64,
-    /// The write-ahead log is moved into the database when it has this many pages.
+    /// The write-ahead log is moved into the database when it has this many pages, of 4 KiB unless the database was
+    /// made with others. Default: 1,000 pages.
     pub wal_autocheckpoint: u32,
-    /// The write-ahead log is emptied, waiting for readers if need be, when it is longer than this.
+    /// The write-ahead log is emptied, waiting for readers if need be, when it is longer than this. Default: 64 MiB.
     pub max_wal_bytes: u64,
-    /// A database up to this size is checked as a whole when it is opened, a larger one only at its ends.
-    /// In either case each event is checked when it is read.
+    /// A database of up to so many bytes is checked as a whole when it is opened, a larger one only at its ends.
+    /// In either case each event is checked when it is read. Default: 64 MiB.
     pub check_up_to_bytes: u64,
     /// Written into a new database and expected of an old one, so that applications do not open each other's.
+    /// Default: `EvLg` in ASCII, the first letter in the highest byte.
     pub application_id: u32,
-    /// Names the history of a new database; random if `None`.
+    /// Names the history of a new database; random if `None`. Default: `None`.
     pub new_epoch: Option<Epoch>,
 }
 

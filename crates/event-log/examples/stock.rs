@@ -6,8 +6,7 @@ use std::error::Error;
 
 use event_log::sqlite::rusqlite::{Connection, TransactionBehavior};
 use event_log::sqlite::{Options, SqliteStore, append_in};
-use event_log::{Append, Config, Log, Offset};
-use tokio::sync::mpsc;
+use event_log::{Append, Config, Log, Offset, channel};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -25,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // A screen that was off when the first lamps were sold: it begins after what it has, here nothing.
     take(&mut connection, &log, "order 1", 2).await?;
-    let (sink, mut screen) = mpsc::channel(16);
+    let (sink, mut screen) = channel(16);
     let _following = log.subscribe("lamp", Offset::ZERO, sink)?;
     take(&mut connection, &log, "order 2", 1).await?;
     // The shop did not hear the answer, and asks again: the lamps go out once.

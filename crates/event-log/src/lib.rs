@@ -7,7 +7,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use event_log::sqlite::{Options, SqliteStore};
-//! use event_log::{Append, Config, Log, Offset};
+//! use event_log::{Append, Config, End, Log, Offset};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,7 +32,7 @@
 //! assert!(log.append(scan.clone()).await?.duplicate);
 //!
 //! // Somebody follows the parcel from the beginning, through a channel with room for one.
-//! let (sink, mut frames) = tokio::sync::mpsc::channel(1);
+//! let (sink, mut frames) = event_log::channel(1);
 //! let _following = log.subscribe("1Z-77", Offset::ZERO, sink)?;
 //! assert_eq!(&*frames.recv().await.unwrap(), "1: parcel 1Z-77 is in Trieste");
 //!
@@ -41,6 +41,8 @@
 //! assert_eq!(&*frames.recv().await.unwrap(), "2: parcel 1Z-77 is in Graz");
 //!
 //! log.close().await?;
+//! assert_eq!(frames.recv().await, None);
+//! assert_eq!(frames.end(), Some(End::Closed));
 //! # Ok(())
 //! # }
 //! ```
@@ -55,7 +57,7 @@
 //!   its own room and holds up nobody.
 //! - **Never silent.** A cursor that means nothing here, because it is of another [`Epoch`], beyond the tail or below
 //!   the oldest event that is kept, is answered with a [`Resync`]; a subscription that the log must end is told
-//!   [why](End); an append is stored, refused for good, or to be retried, and [says which](AppendError).
+//!   [why](End), as is who reads from a [`channel`]; an append is stored, refused for good, or to be retried, and [says which](AppendError).
 //!
 //! # How it works
 //!
@@ -81,7 +83,7 @@
 //!
 //! # Using it for something else
 //!
-//! - [`Sink`] is where frames go: implement it for a socket. A [`tokio::sync::mpsc::Sender`] is one already.
+//! - [`Sink`] is where frames go: implement it for a socket. A [`channel`] is one already.
 //! - [`Store`] is where events are kept: [`sqlite`] for one machine, [`memory`] for tests. [`apply`] has the rules.
 //! - [`sqlite::append_in`] stores an event inside a transaction of the application, so that its own rows and their
 //!   events commit together. `examples/stock.rs` is a whole program with it.
@@ -90,6 +92,7 @@
 //!   is the application's to limit, with that of its sockets.
 //! - [`Log::driven`] opens a log without thread, task or clock, which a simulation moves step by step.
 
+mod channel;
 mod config;
 mod epoch;
 mod event;
@@ -118,6 +121,7 @@ pub mod sqlite;
 mod sabotage;
 
 pub use batch::{Found, Transaction, apply};
+pub use channel::{ChannelSink, Frames, channel};
 pub use config::Config;
 pub use driver::{Driver, Replayed};
 pub use epoch::Epoch;

@@ -2,9 +2,6 @@
 
 use std::pin::Pin;
 
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
-
 use crate::{Offset, Resync};
 
 /// What an event is encoded to, once, for all its readers: best something whose clone is a reference count.
@@ -53,22 +50,4 @@ pub enum End {
     Unreadable,
     /// The log was closed, and everything up to its last event that could be delivered at once has been.
     Closed,
-}
-
-/// A channel: full when it has no room, closed when its receiver is gone.
-impl<F: Frame> Sink<F> for mpsc::Sender<F> {
-    fn offer(&self, _: Offset, frame: &F) -> Offered {
-        match self.try_send(frame.clone()) {
-            Ok(()) => Offered::Taken,
-            Err(TrySendError::Full(_)) => Offered::Full,
-            Err(TrySendError::Closed(_)) => Offered::Closed,
-        }
-    }
-
-    fn room(&self) -> Room<'_> {
-        Box::pin(async {
-            // The permit is given back at once: the only sender offers again right after.
-            let _ = self.reserve().await;
-        })
-    }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use event_log::memory::MemoryStore;
 use event_log::{
     Append, Bounds, Config, Cursor, End, Epoch, Event, Offered, Offset, Outcome, PageLimit, Reader,
-    Resync, Room, Sink, Store, StoreError, SubscribeError, Subscription,
+    Resync, Room, Sink, Store, StoreError, SubscribeError, Subscription, channel,
 };
 use support::{FlakyStore, Frame, STREAM, Socket, epoch, fill, flaky, fresh, nth, open};
 use tokio::sync::oneshot;
@@ -184,7 +184,7 @@ async fn a_sink_that_panics_harms_nobody_else() {
 #[tokio::test]
 async fn a_closed_sink_ends_its_subscription() {
     let log = open(MemoryStore::new(epoch(1)), Config::default());
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Frame>(9);
+    let (sender, receiver) = channel::<Frame>(9);
     let subscription = log.subscribe(STREAM, Offset::ZERO, sender).unwrap();
     drop(receiver);
     let witness = Socket::new(9);
@@ -197,6 +197,33 @@ async fn a_closed_sink_ends_its_subscription() {
     assert_eq!(log.stats().subscriptions, 2);
     drop(subscription);
     assert_eq!(log.stats().subscriptions, 1);
+}
+
+#[tokio::test]
+async fn a_channel_tells_at_its_end_why() {
+    let (log, _) = flaky();
+    fill(&log, 1..=20).await;
+    let (sink, mut overtaken) = channel(1);
+    let _overtaken = log.subscribe(STREAM, Offset::ZERO, sink).unwrap();
+    assert_eq!(overtaken.recv().await.unwrap().0, Offset(1));
+    log.trim(STREAM, Offset(15)).await.unwrap();
+    while overtaken.recv().await.is_some() {}
+    let resync = Resync {
+        epoch: log.epoch(),
+        first: Offset(15),
+        last: Offset(20),
+    };
+    assert_eq!(overtaken.end(), Some(End::Resync(resync)));
+
+    let ((sink, mut dropped), (other_sink, mut closed)) = (channel(9), channel(9));
+    drop(log.subscribe(STREAM, Offset(20), sink).unwrap());
+    let _closed = log.subscribe(STREAM, Offset(20), other_sink).unwrap();
+    assert!(dropped.recv().await.is_none());
+    assert_eq!(dropped.end(), None);
+    assert_eq!(closed.end(), None);
+    log.close().await.unwrap();
+    assert!(closed.recv().await.is_none());
+    assert_eq!(closed.end(), Some(End::Closed));
 }
 
 #[tokio::test]

@@ -72,6 +72,10 @@ async fn run(options: Options) -> Result<(), String> {
         .await
         .map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
+    // Nor is one made if the other file will not do.
+    if let Some(file) = &options.recovery {
+        recovery::check(file, &options.database).map_err(|error| error.to_string())?;
+    }
     let store_options = sqlite::Options {
         application_id: APPLICATION_ID,
         ..sqlite::Options::default()

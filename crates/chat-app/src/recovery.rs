@@ -25,7 +25,7 @@ use socketio::recovery::{Epoch, Record, Saved, Store, StoreError};
 
 use self::file::File;
 
-pub use self::file::OpenError;
+pub use self::file::{OpenError, check};
 
 /// A file of sessions. One process has it at a time.
 #[derive(Debug)]

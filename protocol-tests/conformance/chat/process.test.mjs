@@ -89,7 +89,8 @@ group("Chat", () => {
   test("a second process on a taken port is refused and makes no database", async (t) => {
     const chat = await Chat.start(t);
     const path = await folder(t);
-    const { code } = await runToEnd(["--listen", `127.0.0.1:${chat.port}`, "--database", join(path, "other.db")]);
+    const files = ["--database", join(path, "other.db"), "--recovery", join(path, "sessions.db")];
+    const { code } = await runToEnd(["--listen", `127.0.0.1:${chat.port}`, ...files]);
     assert.notEqual(code, 0);
     assert.deepEqual(await readdir(path), []);
   });

@@ -2,7 +2,7 @@
 // meanwhile. What is said arrives once in any case, since that is the cursor's business.
 
 import assert from "node:assert/strict";
-import { writeFile, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Chat, folder, newClientId, runToEnd, say, visit } from "../lib/chat.mjs";
@@ -125,6 +125,8 @@ group("Chat", () => {
     assert.equal(await readFile(precious, "utf8"), "Dear diary");
     const same = await start(join(path, "other.db"), join(path, "other.db"));
     assert.notEqual(same.code, 0, "messages and sessions are kept apart");
+    assert.match(same.stderr, /other\.db/);
+    assert.deepEqual(await readdir(path), ["diary.txt"], "who is refused leaves no files");
   });
 
   test("sessions that were damaged are thrown away, and messages go on", async (t) => {

@@ -124,6 +124,37 @@ impl File {
     }
 }
 
+/// Whether the file can be opened as things stand, beside a database of messages. Makes nothing.
+pub fn check(path: &Path, messages: &Path) -> Result<(), OpenError> {
+    let shown = path.display();
+    if place(path) == place(messages) {
+        return Err(OpenError(format!(
+            "{shown} cannot hold the sessions and the messages; choose another file for one of them"
+        )));
+    }
+    look(path)?;
+    match fs::File::open(beside(path, "-lock")) {
+        // Given back when this ends.
+        Ok(lock) => try_lock(path, &lock),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Where a file is or would be, without detours.
+fn place(path: &Path) -> PathBuf {
+    let made = || {
+        let folder = match path.parent()? {
+            folder if folder.as_os_str().is_empty() => Path::new("."),
+            folder => folder,
+        };
+        Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+    };
+    fs::canonicalize(path)
+        .ok()
+        .or_else(made)
+        .unwrap_or_else(|| path.to_owned())
+}
+
 /// Whether the file is ours, or not there yet.
 fn look(path: &Path) -> Result<(), OpenError> {
     let shown = path.display();
@@ -167,8 +198,14 @@ fn lock(path: &Path) -> Result<fs::File, OpenError> {
         .truncate(false)
         .open(beside(path, "-lock"))
         .map_err(|error| OpenError(format!("cannot write beside {shown}: {error}")))?;
+    try_lock(path, &lock)?;
+    Ok(lock)
+}
+
+fn try_lock(path: &Path, lock: &fs::File) -> Result<(), OpenError> {
+    let shown = path.display();
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(()),
         Err(fs::TryLockError::WouldBlock) => {
             Err(OpenError(format!("{shown} is in use by another process")))
         }

@@ -240,6 +240,26 @@ fn only_the_owner_may_read_the_names_of_sessions() {
 }
 
 #[test]
+fn a_look_at_a_file_makes_nothing_and_finds_what_would_be_refused() {
+    let folder = Folder::new();
+    let messages = folder.0.path().join("chat.db");
+    assert_eq!(check(&folder.path(), &messages), Ok(()));
+    let detour = folder.0.path().join(".").join("sessions.db");
+    for same in [&folder.path(), &detour] {
+        let refused = check(&folder.path(), same).unwrap_err().to_string();
+        assert!(refused.contains("sessions.db"), "{refused}");
+    }
+    assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 0);
+
+    let store = folder.open();
+    assert!(check(&folder.path(), &messages).is_err());
+    drop(store);
+    assert_eq!(check(&folder.path(), &messages), Ok(()));
+    fs::write(&messages, "Dear diary").unwrap();
+    assert!(check(&messages, &folder.path()).is_err());
+}
+
+#[test]
 fn a_second_process_is_refused() {
     let folder = Folder::new();
     let store = folder.open();

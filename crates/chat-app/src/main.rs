@@ -27,6 +27,7 @@ use socketio::{Recovery, Server};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
+    time::Instant,
 };
 use tower_layer::Layer;
 
@@ -40,6 +41,9 @@ const DRAIN_PER_SESSION: Duration = Duration::from_millis(1);
 
 /// More of them go faster, as nobody is served until that start.
 const MAX_DRAIN: Duration = Duration::from_secs(5);
+
+/// Signals within this time say the same: some programs signal a process and then its group, it among them.
+const ONE_WISH: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -116,7 +120,7 @@ async fn run(options: Options) -> Result<(), String> {
     let stopped = stop(&io, &chat, serving);
     tokio::select! {
         result = stopped => result,
-        second = signals.next() => {
+        second = later(ONE_WISH, async || signals.next().await) => {
             tracing::warn!(signal = second.name, "stopped at once");
             std::process::exit(second.exit_code());
         }
@@ -125,7 +129,7 @@ async fn run(options: Options) -> Result<(), String> {
 
 /// Recovery with its sessions in this file. What is said does not depend on it: visitors name their cursor in any case.
 fn recovery_in(file: &Path) -> Result<Recovery, String> {
-    let now = tokio::time::Instant::now().into_std();
+    let now = Instant::now().into_std();
     let store = SessionFile::open(file, now).map_err(|error| error.to_string())?;
     Ok(Recovery {
         store: Some(store),
@@ -210,9 +214,41 @@ impl Signals {
     }
 }
 
+/// The first of the signals that come, one after the other, when `pause` is over.
+async fn later<S>(pause: Duration, mut next: impl AsyncFnMut() -> S) -> S {
+    let begun = Instant::now();
+    loop {
+        let signal = next().await;
+        if begun.elapsed() >= pause {
+            return signal;
+        }
+    }
+}
+
 impl StopSignal {
     /// As shells count a process that a signal has ended.
     fn exit_code(self) -> i32 {
         128 + self.number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn signals_that_come_together_are_one_wish() {
+        let begun = Instant::now();
+        let mut pauses = [0, 1, 98, 1, 50].into_iter();
+        let came_at = later(ONE_WISH, async || {
+            let pause = Duration::from_millis(pauses.next().unwrap());
+            time::advance(pause).await;
+            begun.elapsed()
+        })
+        .await;
+        assert_eq!(came_at, ONE_WISH);
+        assert_eq!(pauses.next(), Some(50));
     }
 }

@@ -24,6 +24,8 @@ export interface Label {
   readonly self?: string;
   /** Missing until the first message of the epoch has been seen. */
   readonly range?: Range;
+  /** What the server keeps begins here: no tab brings back what is older. */
+  readonly oldest?: number;
 }
 
 /** `last` is the cursor, `first` the oldest kept offset: `last + 1` if the conversation is empty. */
@@ -93,6 +95,17 @@ export class Archive {
     });
   }
 
+  /** Drops what the server has forgotten: everything of `epoch` before `first`. */
+  forget(epoch: string, first: number): Promise<void> {
+    return this.#change((label) => {
+      if (label?.epoch !== epoch || first <= (label.oldest ?? 1)) return undefined;
+      const { range } = label;
+      // The cursor stays: whether anything was missed after it is the server's to say.
+      const left = range && { first: Math.min(Math.max(range.first, first), range.last + 1), last: range.last };
+      return { clear: false, put: [], keepFrom: first, label: { ...label, oldest: first, ...(left ? { range: left } : {}) } };
+    });
+  }
+
   /** Remembers our public id. */
   learn(epoch: string, self: string): Promise<void> {
     return this.#change((label) => {
@@ -133,7 +146,8 @@ export function plan(label: Label | undefined, epoch: string, cursor: number, ro
   if (kept && !touches && cursor <= kept.last) return undefined;
 
   const last = touches ? Math.max(kept.last, cursor) : cursor;
-  const keepFrom = Math.max(touches ? Math.min(kept.first, first) : first, last - limit + 1);
+  const oldest = Math.min(label?.oldest ?? 1, last + 1);
+  const keepFrom = Math.max(touches ? Math.min(kept.first, first) : first, last - limit + 1, oldest);
   const isKept = (offset: number) => touches && offset >= kept.first && offset <= kept.last;
   const put = rows.filter((row) => row.offset >= keepFrom && !isKept(row.offset));
   if (touches && put.length === 0 && last === kept.last) return undefined;

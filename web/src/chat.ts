@@ -32,12 +32,14 @@ export class Chat {
   // Where an acked message of ours will come in the stream, which tells us our public id.
   #ours: number | undefined;
   #past: "idle" | "loading" | "failed" = "idle";
+  // From where on the server has messages, as far as we know.
   #oldest = 1;
   // Up to where the server had messages when we connected.
   #tail = 0;
   #saving: Promise<void> | undefined;
   #retries = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #question: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ChatOptions) {
     this.#options = options;
@@ -88,13 +90,15 @@ export class Chat {
     const { generation } = this.timeline;
     this.#past = "loading";
     this.#options.onChange();
-    const page = await this.#fetch(first).catch(() => undefined);
-    if (generation === this.timeline.generation) {
-      const fits = page !== undefined && this.timeline.prepend(page.rows);
-      if (fits) this.#oldest = page.rows.length > 0 ? page.oldest : first;
-      this.#past = fits ? "idle" : "failed";
-      this.#changed();
-    }
+    const page = await this.#fetch(first, PAGE).catch(() => undefined);
+    if (generation !== this.timeline.generation) return;
+    // Rows that have gone meanwhile have left nothing for the page to fit on, and nothing has failed.
+    const moved = this.timeline.rows[0]?.offset !== first;
+    const fits = page !== undefined && !moved && this.timeline.prepend(page.rows);
+    this.#past = fits || moved ? "idle" : "failed";
+    if (page) this.#forget(page.oldest);
+    if (fits && page.rows.length === 0) this.#oldest = Math.max(this.#oldest, first);
+    this.#changed();
   }
 
   /** Learns from the ack of one of our messages which of the authors we are. */
@@ -111,8 +115,10 @@ export class Chat {
       this.#retries = 0;
       this.#past = "idle";
       this.#happen({ kind: "connected" });
+      this.#askLater();
     });
     socket.on("disconnect", (reason) => {
+      clearTimeout(this.#question);
       // After "io client disconnect" we connect again ourselves, at once.
       if (reason !== "io client disconnect") this.#happen({ kind: "lost" });
       if (reason === "io server disconnect") this.#again();
@@ -129,13 +135,12 @@ export class Chat {
       const stuck = () => engine.readyState === "open" && this.#breakOff();
       engine.once("upgrading", () => engine.once("upgradeError", stuck));
     });
-    socket.on("epoch", (epoch: unknown, last: unknown) => this.#begin(epoch, last));
+    socket.on("epoch", (epoch: unknown, last: unknown, first: unknown) => this.#begin(epoch, last, first));
     socket.on("resync", (notice: unknown) => {
       const { epoch, first, last } = (notice ?? {}) as Record<string, unknown>;
       if (typeof epoch !== "string") return;
       this.#startOver(epoch);
-      if (Number.isSafeInteger(first)) this.#oldest = first as number;
-      this.#begin(epoch, last);
+      this.#begin(epoch, last, first);
     });
     socket.on("chat message", (content: unknown, offset: unknown, details: unknown) => {
       const row = parseRow(content, offset, details);
@@ -143,10 +148,11 @@ export class Chat {
     });
   }
 
-  /** The server has told its epoch and its last offset. */
-  #begin(epoch: unknown, last: unknown): void {
+  /** The server has told its epoch, its last offset, and the first one that it keeps. */
+  #begin(epoch: unknown, last: unknown, first: unknown): void {
     if (typeof epoch !== "string") return;
     if (!this.timeline.adopt(epoch)) this.#startOver(epoch);
+    if (Number.isSafeInteger(first)) this.#forget(first as number);
     if (Number.isSafeInteger(last)) this.#tail = last as number;
     if (this.#tail === 0) this.timeline.startEmpty();
     this.#changed();
@@ -161,6 +167,29 @@ export class Chat {
     this.timeline.reset(epoch);
     this.#archive?.reset(from, epoch).catch(this.#options.onTrouble);
     this.#options.onChange();
+  }
+
+  /** What the server has forgotten is forgotten here too: in sight, and in the archive. */
+  #forget(first: number): void {
+    const { epoch } = this.timeline;
+    if (first <= this.#oldest || epoch === undefined) return;
+    this.#oldest = first;
+    this.timeline.forget(first);
+    this.#archive?.forget(epoch, first).catch(this.#options.onTrouble);
+    this.#changed();
+  }
+
+  /** Asks now and then what the server has forgotten while we are connected. */
+  #askLater(): void {
+    clearTimeout(this.#question);
+    this.#question = setTimeout(() => void this.#ask(), ASK_EVERY);
+  }
+
+  async #ask(): Promise<void> {
+    const { generation } = this.timeline;
+    const page = await this.#fetch(0, 0).catch(() => undefined);
+    if (page && generation === this.timeline.generation) this.#forget(page.oldest);
+    if (this.#socket.connected) this.#askLater();
   }
 
   #take(row: Row): void {
@@ -187,8 +216,8 @@ export class Chat {
     this.#options.onChange();
   }
 
-  async #fetch(before: number): Promise<{ rows: Row[]; oldest: number }> {
-    const answer: unknown = await this.#socket.timeout(ANSWER_TIMEOUT).emitWithAck("history", before, PAGE);
+  async #fetch(before: number, limit: number): Promise<{ rows: Row[]; oldest: number }> {
+    const answer: unknown = await this.#socket.timeout(ANSWER_TIMEOUT).emitWithAck("history", before, limit);
     const { messages, first } = (answer ?? {}) as Record<string, unknown>;
     if (!Array.isArray(messages) || !Number.isSafeInteger(first)) throw new Error("not a page of history");
     const rows = messages.map((message: unknown) => {
@@ -255,5 +284,6 @@ export function credentials(clientId: string, timeline: Timeline): Record<string
 
 const PAGE = 50;
 const ANSWER_TIMEOUT = 10_000;
+const ASK_EVERY = 60_000;
 const AGAIN_MIN = 1_000;
 const AGAIN_MAX = 30_000;

@@ -93,6 +93,14 @@ export class Timeline {
     return true;
   }
 
+  /** Lets go of the rows before the offset `first`, which are kept nowhere else any more. */
+  forget(first: number): void {
+    const count = this.#rows.findIndex((row) => row.offset >= first);
+    if (count === 0 || this.#rows.length === 0) return;
+    this.#version += 1;
+    this.#rows.splice(0, count < 0 ? this.#rows.length : count);
+  }
+
   /** Lets go of the oldest rows beyond `limit`. */
   trim(limit: number): void {
     if (this.#rows.length <= limit) return;

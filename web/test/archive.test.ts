@@ -100,6 +100,42 @@ test("an_empty_conversation_has_a_cursor_too", async () => {
   expect(await archive.load()).toMatchObject({ cursor: 1, rows: rows(1, 1) });
 });
 
+test("what_the_server_has_forgotten_goes_and_no_tab_brings_it_back", async () => {
+  const archive = await open();
+  await archive.save("e", 6, rows(1, 6));
+  await archive.forget("e", 4);
+  expect(await archive.load()).toMatchObject({ cursor: 6, rows: rows(4, 6) });
+  await archive.save("e", 7, rows(1, 7)); // a tab that has not heard of it
+  expect(await archive.load()).toMatchObject({ cursor: 7, rows: rows(4, 7) });
+  await archive.forget("e", 2); // nor does it go back
+  await archive.forget("other", 7);
+  await archive.save("e", 8, rows(2, 8));
+  expect(await archive.load()).toMatchObject({ cursor: 8, rows: rows(4, 8) });
+});
+
+test("all_of_it_may_be_forgotten_and_the_conversation_goes_on", async () => {
+  const archive = await open();
+  await archive.save("e", 6, rows(1, 6));
+  await archive.forget("e", 7);
+  expect(await archive.load()).toMatchObject({ cursor: 6, rows: [] });
+  await archive.save("e", 8, rows(7, 8));
+  expect(await archive.load()).toMatchObject({ cursor: 8, rows: rows(7, 8) });
+  // Further than we have come: what follows the cursor is the server's to say.
+  await archive.forget("e", 20);
+  expect(await archive.load()).toMatchObject({ cursor: 8, rows: [] });
+  await archive.save("e", 21, rows(19, 21));
+  expect(await archive.load()).toMatchObject({ cursor: 21, rows: rows(20, 21) });
+});
+
+test("a_start_over_forgets_what_was_forgotten", async () => {
+  const archive = await open();
+  await archive.save("e", 6, rows(5, 6));
+  await archive.forget("e", 6);
+  await archive.reset("e", "e");
+  await archive.save("e", 3, rows(1, 3));
+  expect(await archive.load()).toMatchObject({ cursor: 3, rows: rows(1, 3) });
+});
+
 // Whatever is kept and whatever a tab holds, the outcome is one range without holes that is never
 // longer than the limit, never older than before, and made of rows that are there.
 test("every_plan_leaves_one_unbroken_range", () => {

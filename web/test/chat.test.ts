@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Socket } from "socket.io-client";
 import { Archive } from "../src/archive";
 import { Chat, credentials } from "../src/chat";
-import { Timeline } from "../src/timeline";
+import { type Row, Timeline } from "../src/timeline";
 
 const page = (offset: number) => [`m${offset}`, offset, { author: "a", clientOffset: `k-${offset}`, at: 0 }];
 
@@ -224,6 +224,82 @@ test("what_is_shown_is_kept_and_a_burst_makes_few_transactions", async () => {
   expect((await archive.load())?.rows.length).toBe(200);
   expect(save.mock.calls.length).toBeLessThan(4);
 });
+
+test("what_the_server_has_forgotten_leaves_the_page_and_the_archive", async () => {
+  const archive = await Archive.open("chat-forgotten");
+  await archive.save("e1", 5, kept(1, 5));
+  const { socket, timeline, chat } = setUp({ archive });
+  timeline.reset("e1", 5, kept(1, 5));
+  socket.receive("epoch", "e1", 6, 4);
+  expect(timeline.rows.map((row) => row.offset)).toEqual([4, 5]);
+  expect(chat.past).toBe("begins here");
+  expect(credentials("client", timeline)).toMatchObject({ epoch: "e1", serverOffset: 5 });
+  socket.message(6);
+  await vi.waitUntil(async () => (await archive.load())?.cursor === 6);
+  expect((await archive.load())?.rows.map((row) => row.offset)).toEqual([4, 5, 6]);
+});
+
+test("a_page_that_stays_open_asks_each_minute_what_was_forgotten", async () => {
+  const { socket, timeline } = setUp();
+  socket.goOnline();
+  socket.receive("epoch", "e1", 3, 1);
+  for (let offset = 1; offset <= 3; offset += 1) socket.message(offset);
+  for (const first of [2, 3]) {
+    vi.advanceTimersByTime(59_999);
+    expect(socket.asked).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(socket.asked.splice(0)).toEqual([["history", 0, 0]]);
+    socket.answer({ messages: [], first });
+    await settled();
+    expect(timeline.rows[0]?.offset).toBe(first);
+  }
+  socket.receive("disconnect", "transport close");
+  vi.advanceTimersByTime(600_000);
+  expect(socket.asked).toEqual([]);
+});
+
+test("an_answer_from_before_a_resync_forgets_nothing_after_it", async () => {
+  const { socket, timeline } = setUp();
+  socket.goOnline();
+  socket.receive("epoch", "e1", 9, 8);
+  vi.advanceTimersByTime(60_000);
+  socket.receive("resync", { epoch: "e2", first: 1, last: 2 });
+  socket.message(1);
+  socket.message(2);
+  socket.answer({ messages: [], first: 9 });
+  await settled();
+  expect(timeline.rows.map((row) => row.offset)).toEqual([1, 2]);
+});
+
+test("rows_that_are_forgotten_while_older_ones_load_are_no_failure", async () => {
+  const { socket, timeline, chat } = setUp();
+  socket.goOnline();
+  socket.receive("epoch", "e1", 5, 1);
+  socket.message(4);
+  socket.message(5);
+  const loading = chat.loadOlder();
+  socket.receive("epoch", "e1", 5, 5);
+  socket.answer({ messages: [page(3)], first: 3 });
+  await loading;
+  expect(timeline.rows.map((row) => row.offset)).toEqual([5]);
+  expect(chat.past).toBe("begins here");
+});
+
+test("a_server_that_does_not_tell_what_it_keeps_is_understood", () => {
+  const { socket, timeline } = setUp();
+  timeline.reset("e1", 2, kept(1, 2));
+  // The last argument may be the client's own business.
+  for (const more of [[], ["an-offset"], [-1], [1.5], [null]]) socket.receive("epoch", "e1", 2, ...more);
+  expect(timeline.rows.map((row) => row.offset)).toEqual([1, 2]);
+});
+
+/** Lets whoever waits for an answer that is there take it. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+}
+
+const kept = (first: number, last: number): Row[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => ({ offset: first + i, content: `m${first + i}`, author: "a", key: `k-${first + i}` }));
 
 function setUp({ archive }: { archive?: Archive } = {}) {
   const socket = new FakeSocket();

@@ -54,6 +54,22 @@ test("trimming_takes_the_oldest_and_leaves_the_cursor", () => {
   expect(timeline.cursor).toBe(5);
 });
 
+test("what_is_forgotten_goes_and_the_cursor_stays", () => {
+  const timeline = new Timeline();
+  timeline.reset("e", 5, [3, 4, 5].map(row));
+  const { version, generation } = timeline;
+  timeline.forget(3);
+  expect([timeline.version, offsets(timeline)]).toEqual([version, [3, 4, 5]]);
+  timeline.forget(5);
+  expect(timeline.version).toBeGreaterThan(version);
+  expect(offsets(timeline)).toEqual([5]);
+  timeline.forget(9);
+  expect([timeline.cursor, offsets(timeline)]).toEqual([5, []]);
+  expect(timeline.generation).toBe(generation);
+  expect(timeline.accept(row(7))).toBe("hole");
+  expect(timeline.accept(row(6))).toBe("added");
+});
+
 test("an_epoch_is_adopted_once", () => {
   const timeline = new Timeline();
   expect(timeline.adopt("e1")).toBe(true);

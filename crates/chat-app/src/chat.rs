@@ -1,18 +1,23 @@
 //! The chat on the wire. It is the official tutorial's, so that its page works here unchanged, with answers for clients
-//! that bring an id of their own.
+//! that bring a secret name of their own, `auth.clientId`.
 //!
 //! | from | event | arguments | acknowledgement |
 //! | --- | --- | --- | --- |
-//! | client | `chat message` | `content`: 1 byte to 8 KiB of text; `clientOffset`: 1 to 128 bytes, the client's own name for the message | with an id: `{offset, epoch, duplicate}` or `{error, message}`; without: called with nothing when the message is stored, otherwise not called |
+//! | client | `chat message` | `content`: 1 byte to 8 KiB of text; `clientOffset`: 1 to 128 bytes, the client's own name for the message | with `auth.clientId`: `{offset, epoch, duplicate}` or `{error, message}`; without: called with nothing when the message is stored, otherwise not called |
 //! | server | `chat message` | `content`, `serverOffset`, `{author, clientOffset, at}` | |
 //! | client | `history` | `before`: an offset; `limit`: at most 256 | `{messages, first}`: the newest before that offset, ascending, each as the arguments of `chat message`; the oldest offset there is |
-//! | server | `epoch` | the name of this history, its last offset | |
+//! | server | `epoch` | the name of this history, its last offset, its first one that is kept | |
 //! | server | `resync` | `{epoch, first, last}` | |
 //!
 //! With `--recovery` the last two have one more argument, which is the client's own business; messages have not, as they
 //! are caught up with by their offset.
 //!
 //! `error` is `invalid` or `conflict`, which are final, or `busy` or `unavailable`, which are to be tried again.
+//!
+//! What is below the first offset that is kept was forgotten, by `--keep-messages` and its like, and whoever has it should
+//! forget it too. A client with `auth.clientId` learns that offset when it connects, and whenever it asks for `history`,
+//! where `limit` may be 0 to learn nothing else; the page asks each minute. An empty history has a first offset of one
+//! above its last. A browser that does not come back keeps what it has: nobody can tell it.
 //!
 //! What a client may send as `auth`:
 //!
@@ -29,7 +34,7 @@ mod delivery;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use event_log::{Append, AppendError, Appended, Event as Stored, Log, Offset};
+use event_log::{Append, AppendError, Appended, Bounds, Event as Stored, Log, Offset};
 use serde::Serialize;
 use serde_json::Value;
 use socketio::{ConnectError, Event, EventPacket, Server, Socket};
@@ -151,10 +156,8 @@ impl Chat {
         };
         if visitor.identity.is_proved() {
             // An error says that the client has left already.
-            let _ = socket.emit(
-                "epoch",
-                (self.log.epoch().as_str(), self.log.tail(STREAM).0),
-            );
+            let Bounds { first, last } = self.log.bounds(STREAM);
+            let _ = socket.emit("epoch", (self.log.epoch().as_str(), last.0, first.0));
         }
         Delivery::begin(socket, self.log.clone(), &visitor, self.history);
     }

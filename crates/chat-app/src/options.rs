@@ -46,7 +46,8 @@ pub struct Options {
     #[arg(long, env = "CHAT_KEEP_MEBIBYTES", value_name = "MEBIBYTES", value_parser = clap::value_parser!(u64).range(1..))]
     pub keep_mebibytes: Option<u64>,
 
-    /// For how many days messages are kept. For ever if not given
+    /// For how many days messages are kept. For ever if not given. Browsers drop theirs while they are connected, or when
+    /// they next are
     #[arg(long, env = "CHAT_KEEP_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..))]
     pub keep_days: Option<u64>,
 

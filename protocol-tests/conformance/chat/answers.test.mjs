@@ -166,16 +166,16 @@ group("Chat", () => {
     assert.deepEqual(stored.map(({ offset }) => offset), Array.from(stored, (_, i) => i + 1));
   });
 
-  test("a client with an id is told epoch and last offset before its first message", async (t) => {
+  test("a client with a clientId is told the epoch, the last offset and the first before its first message", async (t) => {
     const chat = await Chat.start(t);
     await fill(t, chat, 20);
     for (const auth of [{}, { serverOffset: 0 }, { serverOffset: 19 }, { history: 5 }]) {
       const socket = await visit(t, chat, { auth: { clientId: newClientId(), ...auth } });
       await socket.messages.take();
       assert.deepEqual(socket.order.slice(0, 2), ["epoch", "chat message"]);
-      const [epoch, last, ...rest] = await socket.epochs.take();
+      const [epoch, last, first, ...rest] = await socket.epochs.take();
       assert.equal(typeof epoch, "string");
-      assert.equal(last, 20);
+      assert.deepEqual([last, first], [20, 1]);
       assert.deepEqual(rest, []);
     }
   });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Chat, fill, newClientId, offsets, say, visit } from "../lib/chat.mjs";
+import { call } from "../lib/client.mjs";
 import { group } from "../lib/groups.mjs";
 import { pause } from "../lib/wait.mjs";
 
@@ -29,6 +30,22 @@ group("Chat", () => {
     const [{ first, last }] = await socket.resyncs.take("the resync");
     assert.deepEqual({ first, last }, { first: 16, last: 20 });
     await offsets(socket, 16, 20);
+  });
+
+  test("who has what was forgotten is told so: at each connection, and when asked", async (t) => {
+    const chat = await Chat.start(t, keepFive);
+    const clientId = newClientId();
+    const open = await visit(t, chat, { auth: { clientId, history: 0 } });
+    assert.deepEqual((await open.epochs.take("the epoch")).slice(1), [0, 1]);
+    await fill(t, chat, 20);
+    (await overtaken(t, chat, 14)).disconnect();
+    // Here for the whole time.
+    assert.deepEqual(await call(open, "history", 0, 0), [{ messages: [], first: 16 }]);
+    // Back with a cursor that still fits, hence without a resync.
+    const back = await visit(t, chat, { auth: { clientId, serverOffset: 18 } });
+    assert.deepEqual((await back.epochs.take("the epoch")).slice(1), [20, 16]);
+    await offsets(back, 19, 20);
+    assert.equal(back.resyncs.waiting, 0);
   });
 
   test("what is kept is still a repeat, and a new message has the next offset", async (t) => {

@@ -89,7 +89,8 @@ export class Log {
       this.#readTo = 0;
       this.#following = true;
     }
-    const first = rows[0]?.offset ?? 0;
+    // Without rows, none of the lines stays.
+    const first = rows[0]?.offset ?? Number.POSITIVE_INFINITY;
     while (this.#lines[0] && this.#lines[0].row.offset < first) this.#lines.shift()?.item.remove();
 
     const shownFirst = this.#lines[0]?.row.offset ?? Number.POSITIVE_INFINITY;

@@ -25,8 +25,9 @@
 //! ```
 //!
 //! A handler is an async closure or function. It takes the [`Event`] and whatever the arguments are to be parsed into
-//! (see [`args`]): extra arguments are ignored, absent ones are `None`, and a handler whose type they do not fit is not
-//! called. It returns nothing, or a result whose error is logged.
+//! (see [`args`]), of owned types, such as `(String,)` and not `(&str,)`: extra arguments are ignored, absent ones are
+//! `None`, and a handler whose type they do not fit is not called, which is logged as a warning the first time. It returns
+//! nothing, or a result whose error is logged; [`Error`] is one for all that this crate returns.
 //!
 //! Handlers of one client *start* in the order in which its events arrive, and run up to their first await before the
 //! next one starts; from there on they run side by side.

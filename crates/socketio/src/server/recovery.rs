@@ -20,8 +20,8 @@ use crate::{
 /// Connection state recovery: a client that was cut off, and comes back soon enough, is the same socket again, with its
 /// id, rooms and data, and gets what it has missed. See [`recovery`](crate::recovery).
 ///
-/// Events get one more argument, an offset, which clients send back; the clients 2 get it too, and know nothing of it. Not
-/// sent again are volatile events, those that want an answer, and those of
+/// Events get one more argument, an offset, which clients send back; the clients 2 get it too, and know nothing of it.
+/// Not sent again are volatile events, those that want an answer, and those of
 /// [`Socket::try_emit`](crate::Socket::try_emit). A client that has left or was sent away by
 /// [`disconnect`](crate::Socket::disconnect) is not recovered, and neither is one whose missed events would not fit into
 /// half of [`max_buffered_bytes`](engineio::Config::max_buffered_bytes), or are to be found among events for more than

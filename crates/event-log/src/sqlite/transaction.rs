@@ -23,8 +23,8 @@ impl SqliteStore {
 /// [`Log::refresh`](crate::Log::refresh), which sends it to the subscribers. If the process ends between the two, the
 /// event is sent after the next start; if `refresh` is not called, it goes out before the next append of the log.
 ///
-/// Begin the transaction with [`Immediate`](rusqlite::TransactionBehavior::Immediate), and keep it short: while it is
-/// open the log cannot store, and answers `Busy` after [`write_timeout`](super::Options::write_timeout). For the same
+/// Begin the transaction with `TransactionBehavior::Immediate`, and keep it short: while it is open the log cannot
+/// store, and answers `Busy` after [`write_timeout`](super::Options::write_timeout). For the same
 /// reason do not wait for an append of the log inside of it.
 ///
 /// After an error that is not [`Conflict`](AppendError::Conflict) or [`Invalid`](AppendError::Invalid), roll back.

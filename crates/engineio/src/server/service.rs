@@ -30,7 +30,9 @@ pub type Body = Full<Bytes>;
 
 /// An [`Engine`] as a hyper and tower service. Cloning it is cheap.
 ///
-/// With hyper, serve connections `with_upgrades`, as WebSocket needs it. With axum, mount it by `route_service`.
+/// With hyper, serve connections `with_upgrades`, as WebSocket needs it. With axum, mount it by `route_service`, and
+/// where there are [files](super::Hooks::static_files) also for `{*rest}` below the path; [`Layer`](super::Layer) needs
+/// neither.
 pub struct Service<H: Handler> {
     engine: Arc<Engine<H>>,
 }

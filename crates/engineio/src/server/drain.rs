@@ -11,7 +11,7 @@ impl<H: Handler> Engine<H> {
     /// balancer has one. Each session gets what is queued for it first, and is served as ever until its turn comes.
     ///
     /// Returns when the last of them has been asked to close, or all have left; [`close`](Self::close) waits for those
-    /// that take their time. If the future is dropped, sessions whose turn has not come stay.
+    /// that take their time. More than a year counts as a year. If the future is dropped, sessions whose turn has not come stay.
     pub async fn drain(&self, over: Duration) {
         self.refuse_sessions();
         let mut random = Random::from_system();
@@ -35,6 +35,9 @@ impl<H: Handler> Engine<H> {
     }
 }
 
+/// So that no moment is beyond what the clock can tell.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// When it is this turn's turn: somewhere in its share of the time.
 fn moment_of(turn: usize, count: usize, over: Duration, random: u64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "a moment need not be exact")]
@@ -43,7 +46,7 @@ fn moment_of(turn: usize, count: usize, over: Duration, random: u64) -> Duration
         count.max(1) as f64,
         (random >> 11) as f64 / (1_u64 << 53) as f64,
     );
-    over.mul_f64((turn + shift) / count)
+    over.min(LONGEST).mul_f64((turn + shift) / count)
 }
 
 /// A generator that is good enough for an order that is no secret: splitmix64.
@@ -107,6 +110,7 @@ mod tests {
         assert!(moment_of(0, 1, OVER, u64::MAX) <= OVER);
         assert_eq!(moment_of(3, 5, Duration::ZERO, u64::MAX), Duration::ZERO);
         assert_eq!(moment_of(0, 0, OVER, 0), Duration::ZERO);
+        assert!(moment_of(0, 1, Duration::MAX, u64::MAX) <= LONGEST);
     }
 
     #[test]

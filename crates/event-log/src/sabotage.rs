@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::shared::Answer;
-use crate::{Append, AppendError, Appended, Offset, Outcome};
+use crate::{Append, Appended, Offset, Outcome};
 
 /// Says the answer before the commit.
 const ACK_BEFORE_COMMIT: bool = cfg!(feature = "sabotage-ack-before-commit");
@@ -93,18 +93,7 @@ pub(crate) fn answer_early(answers: Vec<Answer<Appended>>) -> Vec<Answer<Appende
     let deaf = answers.iter().map(|_| oneshot::channel().0).collect();
     EARLY.set(Some(Box::new(move |outcomes| {
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            let _ = answer.send(match *outcome {
-                Outcome::Stored(offset) => Ok(Appended {
-                    offset,
-                    duplicate: false,
-                }),
-                Outcome::Duplicate(offset) => Ok(Appended {
-                    offset,
-                    duplicate: true,
-                }),
-                Outcome::Conflict => Err(AppendError::Conflict),
-                Outcome::Unreadable => Err(AppendError::Unavailable),
-            });
+            let _ = answer.send(outcome.answer());
         }
     })));
     deaf

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Append, Bounds, Epoch, Event, Offset};
+use crate::{Append, AppendError, Appended, Bounds, Epoch, Event, Offset};
 
 /// Keeps the events of all streams. One thread owns it and is the only one that writes.
 pub trait Store: Send + 'static {
@@ -70,6 +70,24 @@ pub enum Outcome {
     Conflict,
     /// The key was used before, and what it was used for cannot be read any more.
     Unreadable,
+}
+
+impl Outcome {
+    /// What whoever appended is told.
+    pub(crate) fn answer(self) -> Result<Appended, AppendError> {
+        match self {
+            Self::Stored(offset) => Ok(Appended {
+                offset,
+                duplicate: false,
+            }),
+            Self::Duplicate(offset) => Ok(Appended {
+                offset,
+                duplicate: true,
+            }),
+            Self::Conflict => Err(AppendError::Conflict),
+            Self::Unreadable => Err(AppendError::Unavailable),
+        }
+    }
 }
 
 /// Why a store did not do as it was asked.

@@ -320,19 +320,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
             &counters.unavailable,
             of(|outcome| *outcome == Outcome::Unreadable),
         );
-        let result = |outcome: &Outcome| match *outcome {
-            Outcome::Stored(offset) => Ok(Appended {
-                offset,
-                duplicate: false,
-            }),
-            Outcome::Duplicate(offset) => Ok(Appended {
-                offset,
-                duplicate: true,
-            }),
-            Outcome::Conflict => Err(AppendError::Conflict),
-            Outcome::Unreadable => Err(AppendError::Unavailable),
-        };
-        outcomes.iter().map(result).collect()
+        outcomes.iter().map(|outcome| outcome.answer()).collect()
     }
 }
 

@@ -1,0 +1,62 @@
+//! Allocations per operation and per message, counted and held against [`budget`]. Counts are the same on any machine
+//! and under any load, which times are not.
+//!
+//! It is one test, since all of a process is counted. To see every count:
+//! `cargo test -p socketio --test allocations -- --nocapture`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod budget;
+mod codecs;
+mod peer;
+mod server;
+
+use dhat::HeapStats;
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+/// What was measured, and how many allocations one turn of it makes.
+type Count = (&'static str, f64);
+
+#[test]
+fn nothing_allocates_more_than_its_budget() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    let mut counts = codecs::counts();
+    counts.extend(server::counts());
+
+    let names: Vec<&str> = counts.iter().map(|(name, _)| *name).collect();
+    let budgeted: Vec<&str> = budget::BUDGET.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, budgeted, "what is measured, and what has a budget");
+
+    let mut over = Vec::new();
+    for ((name, count), (_, budget)) in counts.iter().zip(budget::BUDGET) {
+        println!("{count:7.2} of {budget:3}  {name}");
+        if *count > f64::from(*budget) + AMORTISED {
+            over.push(format!("{name}: {count:.2} allocations, and not {budget}"));
+        }
+    }
+    assert!(over.is_empty(), "{}", over.join("\n"));
+}
+
+/// Buffers and tables that grow now and then are paid for by many messages: so much of an allocation is none.
+const AMORTISED: f64 = 0.1;
+
+/// How many times each operation is counted.
+const TURNS: usize = 100;
+
+/// The allocations of one turn. The first ones are not counted, which make what is there once.
+fn count(name: &'static str, mut operation: impl FnMut()) -> Count {
+    for _ in 0..2 {
+        operation();
+    }
+    let before = allocations();
+    for _ in 0..TURNS {
+        operation();
+    }
+    (name, (allocations() - before) as f64 / TURNS as f64)
+}
+
+fn allocations() -> u64 {
+    HeapStats::get().total_blocks
+}

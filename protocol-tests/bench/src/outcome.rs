@@ -44,18 +44,28 @@ impl Row {
 }
 
 impl Outcome {
-    /// A row's figure by that of the better one of all servers whose names begin like this.
-    pub fn ratio(&self, row: &Row, family: &str) -> Option<f64> {
-        let medians = self
+    /// The row of the better one of all servers whose names begin like this.
+    pub fn better(&self, family: &str) -> Option<&Row> {
+        let measured = self
             .rows
             .iter()
             .filter(|row| row.server.starts_with(family))
-            .filter_map(|row| Some(row.figure()?.median));
-        let reference = if self.scenario.unit().is_better_when_lower() {
-            medians.min_by(f64::total_cmp)
-        } else {
-            medians.max_by(f64::total_cmp)
-        }?;
+            .filter_map(|row| Some((row, row.figure()?.median)));
+        let is_lower_better = self.scenario.unit().is_better_when_lower();
+        let better = measured.min_by(|(_, one), (_, other)| {
+            let order = one.total_cmp(other);
+            if is_lower_better {
+                order
+            } else {
+                order.reverse()
+            }
+        });
+        better.map(|(row, _)| row)
+    }
+
+    /// A row's figure by that of the better one of all servers whose names begin like this.
+    pub fn ratio(&self, row: &Row, family: &str) -> Option<f64> {
+        let reference = self.better(family)?.figure()?.median;
         // What was not used or given back at all is no measure of anything.
         (reference > 0.0).then_some(row.figure()?.median / reference)
     }

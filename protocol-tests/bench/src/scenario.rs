@@ -33,6 +33,7 @@ pub struct Scenario {
 enum Shape {
     Echo(Content, usize, Transport),
     Fan(Option<usize>, Pace),
+    Recovery,
     Connect(Transport),
     Idle,
     Disconnect,
@@ -94,7 +95,7 @@ pub struct Sample {
 
 impl Scenario {
     /// All of them, in the order in which they are run.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::echo(
             "echo-1",
             "text of 64 B, 1 in flight",
@@ -135,6 +136,13 @@ impl Scenario {
             None,
             Pace::PerSecond(50),
         ),
+        Self {
+            name: "recovery",
+            about: "64 B to all, 4 in flight, with recovery on and off",
+            clients: 500,
+            quick_clients: 500,
+            shape: Shape::Recovery,
+        },
         Self::fan(
             "rooms",
             "64 B in rooms of 10, 1 in flight in each",
@@ -239,7 +247,7 @@ impl Scenario {
     pub fn unit(&self) -> Unit {
         match self.shape {
             Shape::Echo(..) => Unit::CpuPerMessage,
-            Shape::Fan(..) => Unit::CpuPerDelivery,
+            Shape::Fan(..) | Shape::Recovery => Unit::CpuPerDelivery,
             Shape::Connect(_) => Unit::CpuPerConnection,
             Shape::Idle => Unit::KibPerConnection,
             Shape::Disconnect => Unit::GivenBack,
@@ -251,10 +259,11 @@ impl Scenario {
     pub fn suits(&self, kind: Kind) -> bool {
         match self.shape {
             Shape::Chat => kind == Kind::Chat,
+            Shape::Recovery => kind == Kind::Recovery,
             Shape::Echo(_, _, Transport::Polling) | Shape::Connect(Transport::Upgrade) => {
                 kind == Kind::SocketIo
             }
-            _ => kind != Kind::Chat,
+            _ => matches!(kind, Kind::SocketIo | Kind::WebSocket),
         }
     }
 
@@ -287,6 +296,12 @@ impl Scenario {
             }
             Shape::Fan(room, pace) => {
                 let mut load = Fan::new(room, pace, clients, effort.extent);
+                let fleet = open(clients, Transport::WebSocket)?;
+                play(&mut load, fleet, process, effort, Unit::CpuPerDelivery)
+            }
+            Shape::Recovery => {
+                let pace = Pace::InFlight(4);
+                let mut load = Fan::new(None, pace, clients, effort.extent);
                 let fleet = open(clients, Transport::WebSocket)?;
                 play(&mut load, fleet, process, effort, Unit::CpuPerDelivery)
             }

@@ -15,10 +15,12 @@ use crate::process::{Process, pin};
 /// What a server can be measured by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// All scenarios but those of the chat.
+    /// All scenarios but those of the kinds below.
     SocketIo,
     /// Those by WebSocket alone.
     WebSocket,
+    /// The one that compares recovery on and off alone.
+    Recovery,
     /// Those of the chat alone.
     Chat,
 }
@@ -106,6 +108,18 @@ impl Server {
                 &current,
             ),
             node("node", Kind::SocketIo, "socketio-server.mjs", &["{port}"]),
+            server(
+                "recovery-off",
+                Kind::Recovery,
+                program("bench-server"),
+                &multi,
+            ),
+            server(
+                "recovery-on",
+                Kind::Recovery,
+                program("bench-server"),
+                &["--port", "{port}", "--recovery"],
+            ),
             server("chat-app", Kind::Chat, program("chat-app"), &chat),
             node(
                 "node-chat",

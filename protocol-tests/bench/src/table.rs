@@ -1,5 +1,7 @@
-//! The table: one row for each scenario and server, as Markdown whose columns are also in line for the eye.
+//! The tables, as Markdown whose columns are also in line for the eye: one row for each scenario and server, and one for
+//! each aim.
 
+use crate::aims::Verdict;
 use crate::outcome::{Outcome, Row};
 use crate::stats::three_digits;
 use crate::tally::Faults;
@@ -22,18 +24,36 @@ pub fn table(outcomes: &[Outcome]) -> String {
         "MiB",
         "faults",
     ];
-    let mut lines = vec![head.map(str::to_owned).to_vec()];
-    for outcome in outcomes {
-        lines.extend(outcome.rows.iter().map(|row| cells(outcome, row)));
-    }
+    let rows = outcomes
+        .iter()
+        .flat_map(|outcome| outcome.rows.iter().map(|row| cells(outcome, row)));
+    // Words are on the left, figures on the right.
+    markdown(&head, rows, |column| column < 3 || column == COLUMNS - 1)
+}
+
+/// What was aimed at, of the better of our forms.
+pub fn aims(verdicts: &[Verdict]) -> String {
+    let head = ["scenario", "ours", "is", "aim", "reached"];
+    let rows = verdicts.iter().map(|verdict| verdict.cells().to_vec());
+    markdown(&head, rows, |column| column < 2 || column == 4)
+}
+
+/// A table whose columns are on the left if they are text, and otherwise on the right.
+pub fn markdown(
+    head: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+    is_text: impl Fn(usize) -> bool,
+) -> String {
+    let head = head.iter().map(|name| (*name).to_owned()).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| {
         let widths = lines.iter().map(|line| line[column].chars().count());
         widths.max().unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
     let mut out = String::new();
     for (number, line) in lines.iter().enumerate() {
-        out.push_str(&drawn(line, &widths));
+        out.push_str(&drawn(line, &widths, &is_text));
         if number == 0 {
             let rule = |(column, width): (usize, &usize)| {
                 let end = if is_text(column) { "-" } else { ":" };
@@ -106,7 +126,7 @@ fn faults(faults: Faults, failures: usize) -> String {
     }
 }
 
-fn drawn(line: &[String], widths: &[usize]) -> String {
+fn drawn(line: &[String], widths: &[usize], is_text: impl Fn(usize) -> bool) -> String {
     let mut out = String::from("|");
     for (column, (cell, width)) in line.iter().zip(widths).enumerate() {
         let gap = " ".repeat(width - cell.chars().count());
@@ -119,11 +139,6 @@ fn drawn(line: &[String], widths: &[usize]) -> String {
     }
     out.push('\n');
     out
-}
-
-/// Words are on the left, figures on the right.
-fn is_text(column: usize) -> bool {
-    column < 3 || column == COLUMNS - 1
 }
 
 const COLUMNS: usize = 14;

@@ -21,7 +21,8 @@ fn rows(scenarios: &[&str], more: &[&str]) -> Vec<Vec<String>> {
         let line = line.trim_matches('|');
         line.split('|').map(|cell| cell.trim().to_owned()).collect()
     };
-    let rows = said.lines().filter(|line| line.starts_with('|'));
+    // The table of the aims comes after an empty line.
+    let rows = said.lines().take_while(|line| line.starts_with('|'));
     rows.skip(2).map(cells).collect()
 }
 
@@ -57,6 +58,13 @@ fn every_scenario_of_socket_io_runs_without_a_fault() {
     assert_sound(&rows, &scenarios);
     let drawn = fs::read_to_string(plot).expect("drawn");
     assert_eq!(drawn.matches("<g ").count(), scenarios.len());
+}
+
+#[test]
+fn recovery_is_measured_on_and_off() {
+    let both = "recovery-off,recovery-on";
+    let rows = rows(&["recovery"], &["--only", both]);
+    assert_sound(&rows, &["recovery", "recovery"]);
 }
 
 #[test]

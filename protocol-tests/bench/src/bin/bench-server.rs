@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
-use socketio::{Binary, Event, Namespace, Server};
+use socketio::{Binary, Config, Event, Namespace, Recovery, Server};
 use tokio::runtime::Builder;
 
 /// A server to be measured.
@@ -23,6 +23,10 @@ struct Options {
     /// The runtime to run on
     #[arg(long, value_enum, default_value_t = Form::Multi)]
     runtime: Form,
+
+    /// Lets clients be recovered; with a number, of so many events
+    #[arg(long, value_name = "EVENTS")]
+    recovery: Option<Option<usize>>,
 
     /// Taken as chats have it, and left empty
     #[arg(long)]
@@ -58,8 +62,18 @@ fn main() -> io::Result<()> {
     if let Some(file) = options.database {
         eprintln!("{} stays empty: this chat stores nothing", file.display());
     }
+    let recovery = options.recovery.map(|events| {
+        let default = Recovery::default();
+        Recovery {
+            max_packets: events.unwrap_or(default.max_packets),
+            ..default
+        }
+    });
     builder.enable_all().build()?.block_on(async {
-        let io = Server::new();
+        let io = Server::with_config(Config {
+            connection_state_recovery: recovery,
+            ..Config::default()
+        });
         events(&io.of("/"));
         chat(&io.of("/"));
         io.serve((Ipv4Addr::LOCALHOST, options.port)).await

@@ -128,7 +128,7 @@ impl Fan {
         }
         let place = number.checked_sub(first).map(|place| place as usize);
         if let Some(place) = place
-            && state.under_way[place].packet != packet
+            && !is_what_was_sent(packet, &state.under_way[place].packet)
         {
             return None;
         }
@@ -243,6 +243,22 @@ impl Load for Fan {
     }
 }
 
+/// Whether a packet is the one sent, be it with an offset as one more argument.
+fn is_what_was_sent(packet: &[u8], sent: &[u8]) -> bool {
+    let Some(open) = sent.strip_suffix(b"]") else {
+        return false;
+    };
+    match packet.strip_prefix(open) {
+        Some(b"]") => true,
+        Some([b',', b'"', offset @ .., b'"', b']']) => {
+            let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+            offset.len() <= LONGEST_OFFSET && offset.iter().all(is_plain)
+        }
+        _ => false,
+    }
+}
+
+const LONGEST_OFFSET: usize = 40;
 const JOIN_WITHIN: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -288,6 +304,17 @@ mod tests {
         assert_eq!(fan.moved, [0]);
         fan.settle();
         assert_eq!((fan.tally.received, fan.tally.faults.lost), (2, 2));
+    }
+
+    #[test]
+    fn an_offset_may_follow_and_nothing_else() {
+        let sent = packet(0);
+        let with = |end: &str| [&sent[..sent.len() - 1], end.as_bytes()].concat();
+        assert!(is_what_was_sent(&sent, &sent));
+        assert!(is_what_was_sent(&with(r#","AbC-1_z.17"]"#), &sent));
+        for end in ["", "]]", r#","a","b"]"#, r#",1]"#, r#","a"#] {
+            assert!(!is_what_was_sent(&with(end), &sent), "{end}");
+        }
     }
 
     #[test]

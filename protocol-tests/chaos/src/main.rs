@@ -2,8 +2,6 @@
 //!
 //! Read `checker` for what is checked, `run` for how a run goes, and `nemesis` and `proxy` for what is done to it.
 
-mod checker;
-mod history;
 mod report;
 mod sabotage;
 
@@ -22,16 +20,14 @@ mod server;
 mod sick;
 mod stored;
 
-mod clock;
-mod content;
 mod options;
-mod rng;
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
 use std::path::Path;
 use std::process::ExitCode;
 
+use chaos::{checker, clock, content, history, rng};
 use clap::Parser;
 
 use checker::Verdict;

@@ -1,10 +1,8 @@
 //! The chat's binary: reads its options, opens what it needs in an order that touches nothing in vain, serves, and
 //! stops in order.
 
-mod chat;
 mod descriptors;
 mod options;
-mod people;
 mod recovery;
 mod web;
 
@@ -16,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use chat_app::chat::{self, Chat};
 use clap::Parser;
 use event_log::{
     Log,
@@ -31,7 +30,7 @@ use tokio::{
 };
 use tower_layer::Layer;
 
-use self::{chat::Chat, options::Options, recovery::SessionFile};
+use self::{options::Options, recovery::SessionFile};
 
 /// Tells this chat's databases from those of other applications of the log.
 const APPLICATION_ID: u32 = u32::from_be_bytes(*b"Chat");

@@ -48,19 +48,21 @@ impl<F: Frame> Log<F> {
         config: Config,
         encode: impl Fn(&Event) -> F + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
-        let writer = prepare(store, config, encode)?;
+        let writer = prepare(store, config, encode, false)?;
         let shared = Arc::clone(writer.shared());
         let closed = runtime::start(writer)?;
         Ok(Self::new(shared, closed))
     }
 
     /// Opens a log that moves only when its [`Driver`] is told to: for simulations.
+    ///
+    /// Its pages are read where they are asked for, so the store's reader should not block.
     pub fn driven<S: Store>(
         store: S,
         config: Config,
         encode: impl Fn(&Event) -> F + Send + Sync + 'static,
     ) -> Result<(Self, Driver<S, F>), StoreError> {
-        let writer = prepare(store, config, encode)?;
+        let writer = prepare(store, config, encode, true)?;
         let shared = Arc::clone(writer.shared());
         let (closing, closed) = watch::channel(None);
         Ok((Self::new(shared, closed), Driver::new(writer, closing)))
@@ -284,8 +286,10 @@ fn prepare<S: Store, F: Frame>(
     store: S,
     config: Config,
     encode: impl Fn(&Event) -> F + Send + Sync + 'static,
+    is_driven: bool,
 ) -> Result<Writer<S, F>, StoreError> {
-    let shared = Shared::load(store.epoch(), store.reader(), config, encode)?;
+    let mut shared = Shared::load(store.epoch(), store.reader(), config, encode)?;
+    shared.is_driven = is_driven;
     let mut writer = Writer::new(store, Arc::new(shared));
     writer.weigh_all()?;
     Ok(writer)

@@ -195,6 +195,9 @@ where
     F: Frame,
     T: Send + 'static,
 {
+    if shared.is_driven {
+        return read(shared);
+    }
     let permit = Arc::clone(&shared.reads).acquire_owned().await;
     let shared = Arc::clone(shared);
     let task = tokio::task::spawn_blocking(move || {

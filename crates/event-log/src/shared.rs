@@ -28,6 +28,8 @@ pub(crate) struct Shared<F> {
     pub reader: Arc<dyn Reader>,
     /// `Config::max_concurrent_replays`
     pub reads: Arc<Semaphore>,
+    /// A [`Driver`](crate::Driver) moves this log, and nothing of it may happen on another thread.
+    pub is_driven: bool,
     // Read for every append and subscription, written when a stream begins.
     streams: RwLock<HashMap<Arc<str>, Arc<Stream<F>>>>,
     next_ticket: AtomicU64,
@@ -68,6 +70,7 @@ impl<F: Frame> Shared<F> {
             counters: Counters::default(),
             reader,
             reads: Arc::new(Semaphore::new(config.max_concurrent_replays.max(1))),
+            is_driven: false,
             streams: RwLock::default(),
             next_ticket: AtomicU64::new(0),
             config,

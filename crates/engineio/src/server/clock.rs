@@ -101,6 +101,8 @@ impl<H: Handler> Clock<H> {
                 }
                 Some(deadline) => {
                     tokio::select! {
+                        // In a fixed order, as everywhere here: what a seed has made happen, it makes happen again.
+                        biased;
                         () = tokio::time::sleep_until(deadline.into()) => {}
                         () = self.earlier.notified() => {}
                     }

@@ -97,8 +97,9 @@ where
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
             () = &mut stop => break,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok(handshake) => {
@@ -168,6 +169,7 @@ async fn serve_connection<C, T, S, B>(
     let stream = TokioIo::new(Patient::new(stream, limits.patience));
     let mut connection = std::pin::pin!(http.serve_connection(stream, service).with_upgrades());
     let result = tokio::select! {
+        biased;
         result = connection.as_mut() => result,
         _ = stopped.changed() => {
             connection.as_mut().graceful_shutdown();

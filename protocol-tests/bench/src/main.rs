@@ -4,6 +4,7 @@
 //! protocol-tests/bench/run all --plot bench.svg   # builds everything, then a quarter of an hour and more
 //! protocol-tests/bench/run all --quick            # less than five minutes
 //! protocol-tests/bench/run echo-8 rooms           # each scenario alone
+//! protocol-tests/bench/run growth --quick         # what a message costs the more there is of something
 //! protocol-tests/bench/run --list                 # the scenarios and the servers
 //! protocol-tests/bench/run echo-1 --server 'mine=./my-server --port {port}'
 //! ```
@@ -46,7 +47,8 @@
 //!
 //! [`wire`] is the framing by hand, [`conn`], [`client`] and [`fleet`] are many clients on one thread, [`tally`] judges
 //! what they get, [`load`] has what they do, [`scenario`] says who is measured by what, [`process`] and [`server`] are
-//! about the other side, and [`outcome`], [`aims`], [`stats`], [`table`] and [`plot`] are what is made of it.
+//! about the other side, and [`outcome`], [`aims`], [`stats`], [`table`] and [`plot`] are what is made of it. [`growth`]
+//! is the same with one server and more and more of something.
 #![forbid(unsafe_code)]
 
 mod wire;
@@ -69,6 +71,8 @@ mod plot;
 mod stats;
 mod table;
 
+mod growth;
+
 mod options;
 
 use std::fs;
@@ -77,7 +81,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use options::Options;
+use options::{Command, Options};
 use outcome::{Outcome, Row};
 use scenario::Scenario;
 use server::Server;
@@ -88,7 +92,11 @@ fn main() -> ExitCode {
         list();
         return ExitCode::SUCCESS;
     }
-    match run(&options) {
+    let outcome = match &options.command {
+        Some(Command::Growth(options)) => growth::run(options),
+        None => run(&options),
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

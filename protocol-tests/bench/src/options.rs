@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
+use crate::growth;
 use crate::load::Extent;
 use crate::scenario::{Effort, Scenario};
 use crate::server::{Cores, Server};
@@ -14,8 +15,15 @@ use crate::server::{Cores, Server};
 /// For each scenario the servers are measured one after the other, and that as many times as there are rounds (A B A
 /// B). Each time a server is started anew, on a core of its own. Every message that comes back is checked.
 #[derive(Debug, Parser)]
-#[command(max_term_width = 100)]
+#[command(
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct Options {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// What to run: `all`, or the names of scenarios, which `--list` tells
     #[arg(required_unless_present = "list", value_parser = scenario)]
     scenarios: Vec<Chosen>,
@@ -66,6 +74,12 @@ pub struct Options {
     pub plot: Option<PathBuf>,
 }
 
+/// What is done instead.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    Growth(growth::Options),
+}
+
 #[derive(Debug, Clone)]
 enum Chosen {
     All,
@@ -74,7 +88,7 @@ enum Chosen {
 
 /// Whether servers and generator are kept apart.
 #[derive(Debug, Clone, Copy)]
-struct Pinning(Option<Cores>);
+pub struct Pinning(pub Option<Cores>);
 
 impl Options {
     pub fn scenarios(&self) -> Vec<Scenario> {
@@ -134,7 +148,7 @@ fn scenario(name: &str) -> Result<Chosen, String> {
         .ok_or_else(|| "no scenario is called that; --list names them".to_owned())
 }
 
-fn cores(text: &str) -> Result<Pinning, String> {
+pub fn cores(text: &str) -> Result<Pinning, String> {
     if text == "none" {
         return Ok(Pinning(None));
     }
@@ -170,6 +184,17 @@ mod tests {
         assert_eq!(servers.len(), 1);
         assert_eq!(servers[0].missing(), Some("./mine".into()));
         assert_eq!(options.scenarios()[0].name, "echo-1");
+    }
+
+    #[test]
+    fn growth_has_options_of_its_own() {
+        let options = Options::parse_from(["bench", "growth", "rooms", "--quick"]);
+        let Some(Command::Growth(growth)) = options.command else {
+            panic!("not growth");
+        };
+        let names: Vec<&str> = growth.series().iter().map(|it| it.name()).collect();
+        assert_eq!(names, ["rooms"]);
+        assert!(Options::try_parse_from(["bench", "growth", "roms"]).is_err());
     }
 
     #[test]

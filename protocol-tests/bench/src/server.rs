@@ -130,6 +130,15 @@ impl Server {
         ]
     }
 
+    /// The same with more words at the end of its command.
+    pub fn with(&self, words: &[&str]) -> Self {
+        let mut server = self.clone();
+        server
+            .command
+            .extend(words.iter().map(|word| (*word).to_owned()));
+        server
+    }
+
     /// What is missing to start it, if that can be told.
     pub fn missing(&self) -> Option<PathBuf> {
         let is_node = self

@@ -106,7 +106,8 @@ fn cells(outcome: &Outcome, row: &Row) -> Vec<String> {
     cells
 }
 
-fn faults(faults: Faults, failures: usize) -> String {
+/// What went wrong, in words.
+pub fn faults(faults: Faults, failures: usize) -> String {
     let named = [
         (faults.lost, "lost"),
         (faults.repeated, "repeated"),

@@ -80,6 +80,27 @@ fn the_scenarios_of_the_chat_run_without_a_fault() {
 }
 
 #[test]
+fn every_series_of_growth_runs_without_a_fault() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plot = folder.path().join("growth.svg");
+    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["growth", "--rounds", "1", "--seconds", "0.02"])
+        .args(["--at-most", "100", "--cores", "none", "--plot"])
+        .arg(&plot)
+        .output()
+        .expect("it can be started");
+    let (said, complaints) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{said}\n{complaints}");
+    let ours = said.lines().filter(|line| line.contains("| ours "));
+    assert_eq!(ours.count(), 17, "{said}");
+    let drawn = fs::read_to_string(plot).expect("drawn");
+    assert_eq!(drawn.matches("<g ").count(), 8);
+}
+
+#[test]
 fn a_server_that_cannot_be_started_fails_the_run() {
     let status = Command::new(env!("CARGO_BIN_EXE_bench"))
         .args([

@@ -28,6 +28,10 @@ struct Options {
     #[arg(long, value_name = "EVENTS")]
     recovery: Option<Option<usize>>,
 
+    /// Has so many namespaces beside the main one, `/n1` and so on, all with the same events
+    #[arg(long, default_value_t = 0)]
+    namespaces: usize,
+
     /// Taken as chats have it, and left empty
     #[arg(long)]
     database: Option<PathBuf>,
@@ -69,12 +73,18 @@ fn main() -> io::Result<()> {
             ..default
         }
     });
+    let default = Config::default();
     builder.enable_all().build()?.block_on(async {
         let io = Server::with_config(Config {
             connection_state_recovery: recovery,
-            ..Config::default()
+            // A client may be in all of them.
+            max_namespaces_per_client: default.max_namespaces_per_client + options.namespaces,
+            ..default
         });
         events(&io.of("/"));
+        for number in 1..=options.namespaces {
+            events(&io.of(&format!("/n{number}")));
+        }
         chat(&io.of("/"));
         io.serve((Ipv4Addr::LOCALHOST, options.port)).await
     })

@@ -28,6 +28,8 @@ pub struct Echo {
     in_flight: usize,
     limit: u64,
     lanes: Vec<Lane>,
+    /// By client, the namespace as packets name it; nothing for the main one.
+    namespaces: Vec<String>,
     /// By client, the answers whose attachment is yet to come.
     attachments: Vec<Option<u64>>,
     tally: Tally,
@@ -42,10 +44,17 @@ impl Echo {
             in_flight,
             limit: extent.limit(),
             lanes: (0..clients).map(|_| Lane::default()).collect(),
+            namespaces: vec![String::new(); clients],
             attachments: vec![None; clients],
             tally: Tally::default(),
             buffer: Vec::new(),
         }
+    }
+
+    /// The same with each client in a namespace, which is `/name,` as in packets.
+    pub fn in_namespaces(mut self, of: impl Fn(usize) -> String) -> Self {
+        self.namespaces = (0..self.lanes.len()).map(of).collect();
+        self
     }
 
     /// Fills a client's window.
@@ -63,7 +72,11 @@ impl Echo {
             };
             let (kind, dash) = self.kind('2', '5');
             let buffer = &mut self.buffer;
-            write(buffer, format_args!("{kind}{dash}{number}[\"{event}\","));
+            let namespace = &self.namespaces[client];
+            write(
+                buffer,
+                format_args!("{kind}{dash}{namespace}{number}[\"{event}\","),
+            );
             self.content.argument(&mut self.buffer, client, number);
             self.buffer.push(b']');
             out.text(&self.buffer);
@@ -89,7 +102,8 @@ impl Echo {
         let mut head = [0; 4];
         let rest = packet
             .strip_prefix(kind.encode_utf8(&mut head).as_bytes())?
-            .strip_prefix(dash.as_bytes())?;
+            .strip_prefix(dash.as_bytes())?
+            .strip_prefix(self.namespaces[client].as_bytes())?;
         let (number, rest) = number(rest)?;
         self.buffer.clear();
         self.buffer.push(b'[');
@@ -220,6 +234,23 @@ mod tests {
             text(0),
             text(1)
         );
+        assert_eq!(String::from_utf8(payload), Ok(expected));
+    }
+
+    #[test]
+    fn clients_talk_in_their_namespaces() {
+        let echo = Echo::new(Content::Text, 1, 2, Extent::Messages(1));
+        let mut echo = echo.in_namespaces(|client| format!("/n{client},"));
+        let mut payload = Vec::new();
+        let mut out = Out::Payload(&mut payload);
+        echo.send(1, &mut out, now());
+        let text = format!("{:x<64}", "1:0:");
+        for namespace in ["/n0,", "/n1,"] {
+            let answer = format!("3{namespace}0[\"{text}\"]");
+            echo.receive(1, Message::Text(answer.as_bytes()), &mut out);
+        }
+        assert_eq!((echo.tally.received, echo.tally.faults.wrong), (1, 1));
+        let expected = format!("42/n1,0[\"echo\",\"{text}\"]");
         assert_eq!(String::from_utf8(payload), Ok(expected));
     }
 

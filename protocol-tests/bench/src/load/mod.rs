@@ -4,6 +4,7 @@ pub mod chat;
 pub mod echo;
 pub mod fan;
 mod packets;
+pub mod script;
 
 use std::io;
 use std::time::{Duration, Instant};

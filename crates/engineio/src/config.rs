@@ -84,6 +84,21 @@ pub struct Config {
     pub ws_max_fragments: usize,
     /// How many bytes a WebSocket gathers before it writes. Default: 16 KiB.
     pub ws_write_buffer: usize,
+    /// The threads over which `serve` spreads its connections, each with a current-thread runtime of its own; 0 stands
+    /// for one for each core, and 256 is the most. Default: `None`, connections are on the runtime that `serve` is called
+    /// on.
+    ///
+    /// A connection goes to the worker that has the fewest, and stays there. The application is called on that thread,
+    /// and what it spawns is there, too: a handler that blocks holds up all connections of its worker, and no others.
+    /// Sessions that come by several connections may be on several workers, and are told by the clock, by `drain` and by
+    /// `close` from the outer runtime; for the application the calls for one session are in order as ever.
+    ///
+    /// Workers end when serving does. Tasks that the application has spawned there go on for at most `shutdown_grace`; what
+    /// is to live longer belongs on the runtime that `Engine::runtime` names.
+    pub workers: Option<usize>,
+    /// The connections that may wait until their worker has time for them; when all workers have so many, no more are
+    /// accepted until one has. Default: 128.
+    pub worker_backlog: usize,
 }
 
 /// Which long-polling bodies are compressed.
@@ -131,6 +146,8 @@ impl Default for Config {
             ws_read_buffer: 2 * 1024,
             ws_max_fragments: 1_024,
             ws_write_buffer: 16 * 1024,
+            workers: None,
+            worker_backlog: 128,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Handler, Link, lock, now};
+use super::{Handler, Link, lock, now, workers};
 
 /// How many sessions are driven before the clock lets others run.
 const DUE_BUDGET: usize = 64;
@@ -59,9 +59,12 @@ impl<H: Handler> Clock<H> {
         if is_first {
             self.earlier.notify_one();
         }
-        if !self.started.swap(true, Ordering::Relaxed) {
+        if !self.started.load(Ordering::Relaxed)
+            && let Some(home) = workers::home()
+            && !self.started.swap(true, Ordering::Relaxed)
+        {
             // Owned by the engine: it ends when the engine is dropped.
-            tokio::spawn(self.clone().run());
+            home.spawn(self.clone().run());
         }
     }
 

@@ -1,14 +1,17 @@
 //! `Listener`: where the connections come from that `serve` accepts, and what is known of who is at their other end.
 
 use std::{
-    future::{Future, Ready, ready},
+    future::Future,
     io,
     net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    runtime::{self, Handle},
 };
 
 /// Where connections come from: a TCP port, a Unix socket, TLS on top of either, or anything that makes streams.
@@ -25,7 +28,9 @@ pub trait Listener: Send {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// What has to be done before requests are read, such as a TLS handshake. It runs in the connection's own task, for
-    /// at most [`Config::tls_handshake_timeout`](crate::Config::tls_handshake_timeout); others do not wait for it.
+    /// at most [`Config::tls_handshake_timeout`](crate::Config::tls_handshake_timeout); others do not wait for it. With
+    /// [`Config::workers`](crate::Config::workers) that task is on another runtime than [`accept`](Self::accept) is, to
+    /// which [`Accepted`] takes a stream of tokio's.
     type Handshake: Future<Output = io::Result<(Self::Stream, Peer)>> + Send + 'static;
 
     /// The next connection. The future is dropped when serving ends.
@@ -70,9 +75,62 @@ impl Peer {
     }
 }
 
+/// A stream of tokio's that needs no handshake. It moves to the runtime on which it is awaited, so that readiness is told
+/// to the thread that uses it, and to no other one first.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    /// Until it is awaited.
+    accepted: Option<(S, Peer)>,
+    runtime: runtime::Id,
+}
+
+impl<S> Accepted<S> {
+    /// One that the current runtime has accepted.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn new(stream: S, peer: Peer) -> Self {
+        Self {
+            accepted: Some((stream, peer)),
+            runtime: Handle::current().id(),
+        }
+    }
+}
+
+impl<S: Move> Future for Accepted<S> {
+    type Output = io::Result<(S, Peer)>;
+
+    fn poll(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Self::Output> {
+        let (stream, peer) = self
+            .accepted
+            .take()
+            .expect("it is ready at once, and then awaited no more");
+        let is_elsewhere = Handle::try_current().is_ok_and(|here| here.id() != self.runtime);
+        let stream = if is_elsewhere {
+            stream.move_here()
+        } else {
+            Ok(stream)
+        };
+        Poll::Ready(stream.map(|stream| (stream, peer)))
+    }
+}
+
+/// A stream of tokio's, which belongs to a runtime.
+pub trait Move: Sized + Unpin {
+    /// The same stream, on the current runtime.
+    fn move_here(self) -> io::Result<Self>;
+}
+
+impl Move for TcpStream {
+    fn move_here(self) -> io::Result<Self> {
+        Self::from_std(self.into_std()?)
+    }
+}
+
 impl Listener for TcpListener {
     type Stream = TcpStream;
-    type Handshake = Ready<io::Result<(TcpStream, Peer)>>;
+    type Handshake = Accepted<TcpStream>;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         let (stream, address) = TcpListener::accept(self).await?;
@@ -82,6 +140,6 @@ impl Listener for TcpListener {
             address: Some(address),
             ..Peer::default()
         };
-        Ok(ready(Ok((stream, peer))))
+        Ok(Accepted::new(stream, peer))
     }
 }

@@ -22,16 +22,17 @@ mod tls;
 #[cfg(unix)]
 mod unix;
 mod websocket;
+mod workers;
 
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
     config::Config,
@@ -53,7 +54,7 @@ pub use self::{
     hooks::Hooks,
     layer::{Layer, LayerService},
     link::Link,
-    listener::{Listener, Peer, RemoteAddr, Secure},
+    listener::{Accepted, Listener, Peer, RemoteAddr, Secure},
     refusal::{BadRequest, ConnectionError},
     serve::serve,
     service::{Body, Service},
@@ -104,6 +105,7 @@ pub struct Engine<H: Handler> {
     websockets: AtomicUsize,
     /// Tells `close` and `drain` that a session or a WebSocket task is gone, and `serve` that the server is closing.
     changed: Notify,
+    runtime: OnceLock<Handle>,
 }
 
 impl<H: Handler> Engine<H> {
@@ -128,6 +130,7 @@ impl<H: Handler> Engine<H> {
             ending: AtomicUsize::new(0),
             websockets: AtomicUsize::new(0),
             changed: Notify::new(),
+            runtime: OnceLock::new(),
         })
     }
 
@@ -139,6 +142,12 @@ impl<H: Handler> Engine<H> {
     /// The options.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The runtime for tasks that are to outlive a session: the one that the first session came by, or with
+    /// [`Config::workers`] the one on which `serve` was called. `None` before that.
+    pub fn runtime(&self) -> Option<&Handle> {
+        self.runtime.get()
     }
 
     /// How many sessions there are.
@@ -268,6 +277,9 @@ impl<H: Handler> Engine<H> {
         request: &http::request::Parts,
     ) -> Result<Arc<Link<H>>, HandshakeError> {
         self.check_capacity()?;
+        if let (None, Some(home)) = (self.runtime.get(), workers::home()) {
+            self.runtime.get_or_init(|| home);
+        }
         let sid = new.sid();
         let mut session = Session::new(now(), sid.clone(), transport, dialect, self.config.clone());
         if self.hooks.on_session_event().is_some() {

@@ -12,20 +12,25 @@ use tokio::{
     time::Sleep,
 };
 
+use super::workers::Place;
+
 /// Fails a write when the peer has taken no byte for too long.
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
     /// Runs while a write is blocked.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Among the connections of a worker, also when it has become a WebSocket.
+    _place: Option<Place>,
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
+    pub(super) fn new(stream: S, patience: Duration, place: Option<Place>) -> Self {
         Self {
             stream,
             patience,
             deadline: None,
+            _place: place,
         }
     }
 
@@ -102,7 +107,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_given_up() {
         let (stream, _peer) = tokio::io::duplex(4);
-        let mut stream = Patient::new(stream, PATIENCE);
+        let mut stream = Patient::new(stream, PATIENCE, None);
         let start = Instant::now();
         let error = stream.write_all(b"more than fits").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -114,7 +119,7 @@ mod tests {
         use tokio::io::AsyncReadExt;
 
         let (stream, mut peer) = tokio::io::duplex(1);
-        let mut stream = Patient::new(stream, PATIENCE);
+        let mut stream = Patient::new(stream, PATIENCE, None);
         let reader = tokio::spawn(async move {
             let mut byte = [0];
             for _ in 0..8 {

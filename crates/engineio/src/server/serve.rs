@@ -16,6 +16,7 @@ use super::{
     listener::{Listener, Peer},
     patient::Patient,
     service::other_path,
+    workers::{Place, Runtimes},
 };
 use crate::config::Config;
 
@@ -63,9 +64,13 @@ impl<H: Handler> Engine<H> {
 /// Each request carries in its extensions what is known of its [`Peer`]. Heads are limited by
 /// [`Config::max_header_bytes`] and [`Config::header_read_timeout`].
 ///
+/// With [`Config::workers`] connections are spread over threads of their own; without, they are on the runtime of the
+/// caller.
+///
 /// # Errors
 ///
-/// None at present: that a connection cannot be accepted is logged, and accepting goes on.
+/// That a worker cannot be started, or has panicked, after which the other connections are ended. That a connection
+/// cannot be accepted is logged, and accepting goes on.
 pub async fn serve<L, S, B>(
     mut listener: L,
     service: S,
@@ -92,37 +97,43 @@ where
         patience: config.write_deadline.saturating_mul(3) / 2,
         grace: config.shutdown_grace,
     };
+    let mut runtimes = Runtimes::start(config)?;
     // Every connection holds a receiver: `closed` tells when the last of them is gone.
     let (stopping, stopped) = watch::channel(());
     let mut stop = std::pin::pin!(stop);
-    loop {
+    let result = loop {
+        let next = async {
+            runtimes.has_room().await;
+            listener.accept().await
+        };
         let accepted = tokio::select! {
             biased;
-            () = &mut stop => break,
-            accepted = listener.accept() => accepted,
+            () = &mut stop => break Ok(()),
+            error = runtimes.failed() => break Err(error),
+            accepted = next => accepted,
         };
         match accepted {
-            Ok(handshake) => {
-                // Owned by this call, which waits for it; it ends with its connection.
-                tokio::spawn(serve_connection(
+            Ok(handshake) => runtimes.spawn(|place| {
+                serve_connection(
                     http.clone(),
                     handshake,
                     service.clone(),
                     stopped.clone(),
                     limits,
-                ));
-            }
+                    place,
+                )
+            }),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_REST).await;
             }
         }
-    }
+    };
     drop((listener, stopped));
     stopping.send_replace(());
     // A connection has the rest of its request to finish, and then it is dropped: it ends with its receiver.
     stopping.closed().await;
-    Ok(())
+    result
 }
 
 #[derive(Clone, Copy)]
@@ -141,6 +152,7 @@ async fn serve_connection<C, T, S, B>(
     service: S,
     mut stopped: watch::Receiver<()>,
     limits: ConnectionLimits,
+    place: Option<Place>,
 ) where
     C: Future<Output = io::Result<(T, Peer)>>,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -166,7 +178,7 @@ async fn serve_connection<C, T, S, B>(
         inner: service,
         peer,
     };
-    let stream = TokioIo::new(Patient::new(stream, limits.patience));
+    let stream = TokioIo::new(Patient::new(stream, limits.patience, place));
     let mut connection = std::pin::pin!(http.serve_connection(stream, service).with_upgrades());
     let result = tokio::select! {
         biased;

@@ -1,9 +1,7 @@
 //! Unix sockets to serve on: one that is bound already, or a path that is taken over from a process that is gone.
 
 use std::{
-    fs,
-    future::{Ready, ready},
-    io,
+    fs, io,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
@@ -11,7 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::listener::{Listener, Peer};
+use super::listener::{Accepted, Listener, Move, Peer};
 
 /// A Unix socket with its file: it takes the place of one that nobody listens on any more, and is removed at the end.
 ///
@@ -58,7 +56,7 @@ impl UnixSocket {
 
 impl Listener for UnixSocket {
     type Stream = UnixStream;
-    type Handshake = Ready<io::Result<(UnixStream, Peer)>>;
+    type Handshake = Accepted<UnixStream>;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         Listener::accept(&mut self.listener).await
@@ -67,11 +65,17 @@ impl Listener for UnixSocket {
 
 impl Listener for UnixListener {
     type Stream = UnixStream;
-    type Handshake = Ready<io::Result<(UnixStream, Peer)>>;
+    type Handshake = Accepted<UnixStream>;
 
     async fn accept(&mut self) -> io::Result<Self::Handshake> {
         let (stream, _unnamed) = UnixListener::accept(self).await?;
-        Ok(ready(Ok((stream, Peer::default()))))
+        Ok(Accepted::new(stream, Peer::default()))
+    }
+}
+
+impl Move for UnixStream {
+    fn move_here(self) -> io::Result<Self> {
+        Self::from_std(self.into_std()?)
     }
 }
 

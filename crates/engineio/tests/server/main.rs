@@ -32,3 +32,4 @@ mod unix;
 mod upgrade;
 mod v3;
 mod websocket;
+mod workers;

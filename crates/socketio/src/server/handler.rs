@@ -220,7 +220,7 @@ async fn finish(
 
 /// Spawns onto the runtime of the caller, or onto that of the server if the caller has none.
 pub(crate) fn spawn(link: &Link, task: impl Future<Output = ()> + Send + 'static) {
-    match (Handle::try_current(), link.engine().handler().runtime.get()) {
+    match (Handle::try_current(), link.engine().runtime()) {
         (Ok(here), _) => drop(here.spawn(task)),
         (Err(_), Some(server)) => drop(server.spawn(task)),
         // There are no handlers before the first session, and with that the runtime is known.

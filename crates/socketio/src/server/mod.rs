@@ -37,7 +37,7 @@ mod unix;
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -49,10 +49,7 @@ use engineio::{
 };
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
-use tokio::{
-    net::{TcpListener, ToSocketAddrs},
-    runtime::Handle,
-};
+use tokio::net::{TcpListener, ToSocketAddrs};
 
 pub use self::{
     answer::{Answer, AnswerFrom, AnswerStream, Answers},
@@ -123,7 +120,6 @@ impl Server {
             limits,
             namespaces: Namespaces::new(main.clone(), config.clone(), counters.clone()),
             config,
-            runtime: OnceLock::new(),
             is_closing: AtomicBool::new(false),
             counters,
             mismatches: Mismatches::default(),
@@ -222,6 +218,27 @@ impl Server {
 
     /// Serves on an address until [`close`](Self::close) is called. Other paths than the server's are answered with
     /// status 404.
+    ///
+    /// Connections are on the runtime of the caller, or on threads of their own with one runtime each, as
+    /// [`workers`](engineio::Config::workers) says:
+    ///
+    /// ```no_run
+    /// use socketio::{Config, Server, engineio};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let io = Server::with_config(Config {
+    ///     // One for each core.
+    ///     engine: engineio::Config { workers: Some(0), ..Config::engine() },
+    ///     ..Config::default()
+    /// });
+    /// io.serve("0.0.0.0:3000").await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be bound, or a worker not be started.
     pub async fn serve(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         self.serve_listener(TcpListener::bind(address).await?).await
     }
@@ -312,8 +329,6 @@ pub struct Protocol {
     /// Those of clients 2, whose namespaces come with a query.
     limits_2: Limits,
     namespaces: Namespaces,
-    /// The runtime that the sessions are on, for handlers that are caused by a thread outside of it.
-    runtime: OnceLock<Handle>,
     is_closing: AtomicBool,
     counters: Arc<LiveCounters>,
     mismatches: Mismatches,
@@ -323,9 +338,6 @@ impl engineio::server::Handler for Protocol {
     type Data = Connection;
 
     fn on_open(&self, _sid: Sid, request: &http::request::Parts) -> Connection {
-        if let Ok(runtime) = Handle::try_current() {
-            self.runtime.get_or_init(|| runtime);
-        }
         let request = HandshakeRequest::new(request, self.config.keep_handshake);
         Connection::new(request, self.config.parser.as_deref())
     }

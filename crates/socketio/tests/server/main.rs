@@ -30,3 +30,4 @@ mod slow;
 mod tls;
 #[cfg(unix)]
 mod unix;
+mod workers;

@@ -72,6 +72,7 @@ impl Server {
         };
         let multi = ["--port", "{port}"];
         let current = ["--port", "{port}", "--runtime", "current"];
+        let workers = ["--port", "{port}", "--runtime", "workers"];
         let script = |name: &str| peers().join("node").join(name).display().to_string();
         let chat = [
             "--listen",
@@ -97,6 +98,12 @@ impl Server {
                 Kind::SocketIo,
                 program("bench-server"),
                 &current,
+            ),
+            server(
+                "ours-workers",
+                Kind::SocketIo,
+                program("bench-server"),
+                &workers,
             ),
             server("socketioxide", Kind::SocketIo, oxide.clone(), &multi),
             server("socketioxide-current", Kind::SocketIo, oxide, &current),

@@ -1,4 +1,4 @@
-//! Our server with the events of the scenarios, on either of tokio's runtimes.
+//! Our server with the events of the scenarios, on either of tokio's runtimes, or with workers.
 //!
 //! Its chat keeps the messages in memory only: it shows what storing them costs, and is not for keeping any.
 #![forbid(unsafe_code)]
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
-use socketio::{Binary, Config, Event, Namespace, Recovery, Server};
+use socketio::{Binary, Config, Event, Namespace, Recovery, Server, engineio};
 use tokio::runtime::Builder;
 
 /// A server to be measured.
@@ -44,6 +44,8 @@ enum Form {
     Multi,
     /// The current-thread runtime
     Current,
+    /// The current-thread runtime, and a worker for each core
+    Workers,
 }
 
 /// What the scenario of the object sends.
@@ -61,7 +63,7 @@ fn main() -> io::Result<()> {
     let options = Options::parse();
     let mut builder = match options.runtime {
         Form::Multi => Builder::new_multi_thread(),
-        Form::Current => Builder::new_current_thread(),
+        Form::Current | Form::Workers => Builder::new_current_thread(),
     };
     if let Some(file) = options.database {
         eprintln!("{} stays empty: this chat stores nothing", file.display());
@@ -73,9 +75,14 @@ fn main() -> io::Result<()> {
             ..default
         }
     });
+    let workers = matches!(options.runtime, Form::Workers).then_some(0);
     let default = Config::default();
     builder.enable_all().build()?.block_on(async {
         let io = Server::with_config(Config {
+            engine: engineio::Config {
+                workers,
+                ..Config::engine()
+            },
             connection_state_recovery: recovery,
             // A client may be in all of them.
             max_namespaces_per_client: default.max_namespaces_per_client + options.namespaces,

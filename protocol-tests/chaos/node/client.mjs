@@ -12,6 +12,7 @@ const { url, name, seed, clientId, think } = JSON.parse(process.argv[2]);
 const answerWithin = 1000;
 
 let phase = "storm";
+// Everything up to this has come, of this epoch.
 let cursor = 0;
 let epoch;
 let seq = 0;
@@ -48,15 +49,21 @@ const socket = io(url, {
 });
 // Another way each time.
 socket.io.on("reconnect_attempt", () => (socket.io.opts.transports = ways[draw(3)]));
-socket.on("connect", () => note("subscribe", "ok", undefined, { offset: cursor }));
+socket.on("connect", () => note("subscribe", "ok", undefined, { offset: cursor, epoch }));
 socket.on("epoch", (told) => {
-  if (told !== epoch) note("epoch", "info", undefined, { epoch: told });
+  if (told === epoch) return;
+  note("epoch", "info", undefined, { epoch: told });
+  // A cursor of another epoch means nothing; who is cut off before `resync` comes again with none.
+  if (epoch !== undefined) cursor = undefined;
   epoch = told;
 });
-socket.on("resync", () => note("resync", "info"));
+socket.on("resync", ({ epoch, first, last }) => {
+  note("resync", "info", undefined, { epoch, first, offset: last });
+  cursor = undefined;
+});
 socket.on("chat message", (content, offset) => {
   note("receive", "ok", content.split(" ")[0], { offset, hash: hash(content) });
-  if (offset === cursor + 1) cursor = offset;
+  if (cursor === undefined || offset === cursor + 1) cursor = offset;
 });
 
 /** What the server says to one attempt, or nothing. */

@@ -34,11 +34,11 @@ pub enum Op {
     Try,
     /// An attempt after the answer, by an author that has forgotten it.
     Again,
-    /// A reader connects, with the offset it has everything up to; `info` if it leaves for good.
+    /// A reader connects, with the offset it has everything up to and the epoch of that; `info` if it leaves for good.
     Subscribe,
     /// A reader is given a message.
     Receive,
-    /// A client is told that its cursor means nothing here.
+    /// A client is told that its cursor means nothing here: the epoch, and from where to where it goes.
     Resync,
     /// A client is told the name of this history.
     Epoch,
@@ -50,6 +50,11 @@ pub enum Op {
     Fault,
     /// The last fault is over.
     Heal,
+    /// The server is told, by its command line, to keep so many of the newest messages.
+    Keep,
+    /// The database is set back. `invoke`: to this offset of this epoch, before the server starts on it; `ok`: what the
+    /// epoch is called since.
+    Restore,
 }
 
 /// What an entry says of an outcome.
@@ -69,6 +74,9 @@ pub enum Kind {
 pub struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
+    /// The oldest offset that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
     /// Of the content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<u32>,

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::disk::Disk;
 use crate::history::{Facts, Kind, Op};
+use crate::reader;
 use crate::rng::Rng;
 use crate::server::Server;
-use crate::stored;
+use crate::stored::{self, State};
 use crate::world::World;
 
 /// How long a server that was started again may take to its first answer before the run goes on.
@@ -39,6 +40,8 @@ pub enum Disaster {
     FullDisk,
     /// The disk is read-only when the server starts: it has to refuse with a sentence.
     ReadOnly,
+    /// The server is killed, and an older backup is put in the place of its database.
+    Restore,
 }
 
 /// Hurts one server.
@@ -50,6 +53,8 @@ pub struct Nemesis {
     pub rng: Rng,
     /// Between two kills, in milliseconds.
     pub pause: std::ops::Range<u64>,
+    /// Where to keep a backup of the database.
+    pub backup: PathBuf,
 }
 
 impl Nemesis {
@@ -154,7 +159,37 @@ impl Nemesis {
                 self.note(Op::Fault, Kind::Info, "room");
             }
             Disaster::ReadOnly => self.refuse_read_only().await?,
+            Disaster::Restore => self.restore().await?,
         }
+        Ok(())
+    }
+
+    async fn restore(&mut self) -> io::Result<()> {
+        let (database, backup) = (self.database.clone(), self.backup.clone());
+        let made = tokio::task::spawn_blocking(move || stored::back_up(&database, &backup));
+        made.await?.map_err(io::Error::other)?;
+        sleep(self.rng.milliseconds(100..1_000)).await;
+        self.kill().await?;
+        stored::put_back(&self.database, &self.backup)?;
+        let State { epoch, last, .. } = State::of(&self.backup).map_err(io::Error::other)?;
+        let restored = |kind, epoch, offset| {
+            let epoch = Some(epoch);
+            let value = Facts {
+                epoch,
+                offset,
+                ..Facts::default()
+            };
+            self.world.note("nemesis", Op::Restore, kind, None, value);
+        };
+        restored(Kind::Invoke, epoch, Some(last));
+        self.note(Op::Start, Kind::Invoke, "start");
+        self.server.spawn()?;
+        // The name is asked of the server, since nobody else knows when it has made up its mind.
+        let address = self.server.address();
+        let told = timeout(ANSWER_WITHIN, reader::told_epoch(&self.world, address));
+        restored(Kind::Ok, told.await?, None);
+        self.note(Op::Start, Kind::Ok, "start");
+        self.first_answer().await;
         Ok(())
     }
 

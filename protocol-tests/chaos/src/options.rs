@@ -13,6 +13,7 @@ const LONG_RUNS: &str = "\
 Long runs, with the release builds of this program and of the chat:
   chaos run --kills 500 --disasters hold,lock
   chaos run --kills 100 --disasters hold,lock,full-disk,read-only
+  chaos run --kills 100 --disasters hold,lock,restore --keep-messages 200
   chaos replays --cuts 10000 --readers 20
   chaos crashes --times 50
   chaos sick --times 1000
@@ -119,6 +120,9 @@ pub struct Storm {
     /// What else is done to the server; those of the disk put the database on a tmpfs
     #[arg(long, value_enum, value_delimiter = ',', default_value = "hold,lock")]
     disasters: Vec<Disaster>,
+    /// Let the chat keep so many messages and forget the older ones. Another server has to be told by its command
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    keep_messages: Option<u64>,
     /// Official clients in Node, each a writer and a reader
     #[arg(long, default_value_t = 2)]
     official: u64,
@@ -150,7 +154,12 @@ impl Storm {
             disasters: self.disasters.clone(),
             hurt: self.hurt,
         };
-        self.cast.plan(self.official, ordeal)
+        let mut plan = self.cast.plan(self.official, ordeal);
+        plan.keep = self.keep_messages;
+        if let (Some(keep), true) = (plan.keep, self.cast.server.is_empty()) {
+            plan.server.push(format!("--keep-messages={keep}"));
+        }
+        plan
     }
 }
 
@@ -228,6 +237,7 @@ impl Cast {
             readers: self.readers,
             official,
             think: self.think,
+            keep: None,
             ordeal,
         }
     }

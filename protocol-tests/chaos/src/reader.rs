@@ -83,11 +83,16 @@ pub async fn replay(world: Arc<World>, name: String, rows: u64) {
     }
 }
 
-/// Reads everything once more, directly and from the beginning, until nothing new comes; returns the last offset.
+/// Reads everything once more, directly and from the beginning, or from what is left of it, until nothing new comes;
+/// returns the last offset.
 pub async fn read_all(world: &World, server: SocketAddr, least: u64) -> io::Result<u64> {
     let mut reader = Reader::new(world, FINAL, Some(0));
     let mut session = reader.open(server, Way::WebSocket).await?;
     loop {
+        if let Some(oldest) = reader.oldest.take() {
+            reader.cursor = Some(oldest.saturating_sub(1));
+            session = reader.open(server, Way::WebSocket).await?;
+        }
         let quiet = Duration::from_millis(500);
         let read = timeout(quiet, reader.take(&mut session)).await;
         match read {
@@ -107,13 +112,32 @@ pub async fn read_all(world: &World, server: SocketAddr, least: u64) -> io::Resu
     }
 }
 
+/// What a server calls its history, as soon as it says so.
+pub async fn told_epoch(world: &World, server: SocketAddr) -> String {
+    let visit = Visit {
+        client_id: world.client_id("nemesis"),
+        history: Some(0),
+        ..Visit::default()
+    };
+    loop {
+        if let Ok(mut session) = Session::open(server, Way::WebSocket, &visit).await
+            && let Some(Incoming::Epoch { name, .. }) = session.next().await
+        {
+            return name;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 struct Reader<'a> {
     world: &'a World,
     name: &'a str,
-    /// Everything up to this has come, without a hole.
+    /// Everything up to this has come, without a hole. Of this epoch: with another one it means nothing.
     cursor: Option<u64>,
     highest: u64,
     epoch: Option<String>,
+    /// It was told to start anew, where the oldest message that is kept has this offset.
+    oldest: Option<u64>,
 }
 
 impl<'a> Reader<'a> {
@@ -124,6 +148,7 @@ impl<'a> Reader<'a> {
             cursor: from,
             highest: 0,
             epoch: None,
+            oldest: None,
         }
     }
 
@@ -142,6 +167,7 @@ impl<'a> Reader<'a> {
         let session = Session::open(server, way, &visit).await?;
         let value = Facts {
             offset: after,
+            epoch: self.epoch.clone(),
             ..Facts::default()
         };
         self.note(Op::Subscribe, Kind::Ok, None, value);
@@ -173,10 +199,21 @@ impl<'a> Reader<'a> {
                         ..Facts::default()
                     };
                     self.note(Op::Epoch, Kind::Info, None, value);
-                    self.epoch = Some(epoch);
+                    // Whoever is cut off before the rest comes again with nothing.
+                    if self.epoch.replace(epoch).is_some() {
+                        (self.cursor, self.highest) = (None, 0);
+                    }
                 }
             }
-            Some(Incoming::Resync) => self.note(Op::Resync, Kind::Info, None, Facts::default()),
+            Some(Incoming::Resync { epoch, first, last }) => {
+                let value = Facts {
+                    epoch: Some(epoch),
+                    first: Some(first),
+                    ..Facts::offset(last)
+                };
+                self.note(Op::Resync, Kind::Info, None, value);
+                (self.cursor, self.oldest) = (None, Some(first));
+            }
             Some(Incoming::Answer { .. } | Incoming::Other) => {}
             None => return false,
         }

@@ -29,6 +29,16 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
         counts.readers,
         counts.received
     )?;
+    let restored = |entry: &&Entry| (entry.op, entry.kind) == (Op::Restore, Kind::Ok);
+    let restored = past.history.iter().filter(restored).count();
+    if counts.forgotten + counts.undone + counts.resyncs + restored > 0 {
+        writeln!(
+            to,
+            "{restored} times set back to a backup; of what was acknowledged {} undone by that and {} forgotten by the \
+             retention; {} times a reader was told",
+            counts.undone, counts.forgotten, counts.resyncs
+        )?;
+    }
     let others = ["hold", "lock", "full disk", "read-only"]
         .map(|what| (what, faults_of(&past.history, what)));
     for (what, times) in others.iter().filter(|(_, times)| *times > 0) {

@@ -21,7 +21,7 @@ use crate::proxy::{Proxy, Weather};
 use crate::reader::{self, Habits};
 use crate::rng::Rng;
 use crate::server::Server;
-use crate::stored;
+use crate::stored::{self, State};
 use crate::world::{Contract, Phase, World};
 use crate::writer;
 
@@ -42,6 +42,8 @@ pub struct Plan {
     pub official: u64,
     /// The longest pause of a writer between two messages, in milliseconds.
     pub think: u64,
+    /// How many messages the server keeps, by its command line; all of them if not given.
+    pub keep: Option<u64>,
     pub ordeal: Ordeal,
 }
 
@@ -125,6 +127,9 @@ impl Stage {
             history: Recorder::default(),
             phase: watch::Sender::new(Phase::Storm),
         });
+        if let Some(keep) = plan.keep {
+            world.note("nemesis", Op::Keep, Kind::Info, None, Facts::offset(keep));
+        }
         let pause = match &plan.ordeal {
             Ordeal::Storm { pause, .. } => pause.clone(),
             Ordeal::Crashes { .. } | Ordeal::CutReplays { .. } => 0..1,
@@ -136,6 +141,7 @@ impl Stage {
             disk,
             rng: rng("nemesis"),
             pause,
+            backup: folder.path().join("backup.db"),
         };
         nemesis.start().await?;
         Ok(Self {
@@ -167,6 +173,9 @@ impl Stage {
         let mut watch = Progress::default();
         self.until(&mut watch, |watch| watch.pending.is_empty())
             .await;
+        if let Some(keep) = plan.keep {
+            self.until_forgotten(keep).await?;
+        }
         let direct = self.nemesis.server.address();
         let tail = reader::read_all(&self.world, direct, watch.answered).await?;
         self.until(&mut watch, |watch| watch.behind(tail) == 0)
@@ -193,7 +202,8 @@ impl Stage {
             let habits = Habits {
                 from: (reader % 3 != 2).then_some(0),
                 stay: 4_000,
-                away: 1_500,
+                // Long enough to miss something that is forgotten meanwhile.
+                away: if plan.keep.is_some() { 3_000 } else { 1_500 },
             };
             let world = Arc::clone(&self.world);
             let name = format!("r{reader}");
@@ -251,6 +261,16 @@ impl Stage {
         }
     }
 
+    /// Waits until no more is kept than has to be, though not for ever.
+    async fn until_forgotten(&self, keep: u64) -> io::Result<()> {
+        let begun = Instant::now();
+        let kept = || State::of(&self.nemesis.database).map(|state| state.kept());
+        while kept().map_err(io::Error::other)? > keep && begun.elapsed() < DRAIN_WITHIN {
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
     /// Waits until it is so, though not for ever: what is missing then is for the checker to say.
     async fn until(&self, watch: &mut Progress, is_so: impl Fn(&Progress) -> bool) {
         let begun = Instant::now();
@@ -269,10 +289,12 @@ impl Stage {
 struct Progress {
     seen: usize,
     pending: HashSet<String>,
-    /// The highest offset of an answer.
+    /// The highest offset of an answer, since the database was set back last.
     answered: u64,
-    /// How far each reader that has not left is.
-    readers: HashMap<String, u64>,
+    /// How far each reader that has not left is, and in which epoch.
+    readers: HashMap<String, (Option<String>, u64)>,
+    /// What the history is called since the database was set back last.
+    epoch: Option<String>,
 }
 
 impl Progress {
@@ -293,14 +315,26 @@ impl Progress {
             }
             (Op::Send, _) => {
                 self.pending.remove(&key());
-                self.answered = self.answered.max(entry.value.offset.unwrap_or(0));
+                // A late answer may still be one of before.
+                if self.epoch.is_none() || self.epoch == entry.value.epoch {
+                    self.answered = self.answered.max(entry.value.offset.unwrap_or(0));
+                }
+            }
+            (Op::Restore, Kind::Ok) => {
+                self.epoch.clone_from(&entry.value.epoch);
+                self.answered = 0;
+            }
+            (Op::Epoch, _) => {
+                if let Some(reader) = self.readers.get_mut(&entry.proc) {
+                    *reader = (entry.value.epoch.clone(), 0);
+                }
             }
             (Op::Subscribe, Kind::Info) => drop(self.readers.remove(&entry.proc)),
             (Op::Subscribe, _) => {
                 self.readers.entry(entry.proc.clone()).or_default();
             }
             (Op::Receive, _) if entry.proc != FINAL => {
-                let at = self.readers.entry(entry.proc.clone()).or_default();
+                let (_, at) = self.readers.entry(entry.proc.clone()).or_default();
                 *at = (*at).max(entry.value.offset.unwrap_or(0));
             }
             _ => {}
@@ -309,7 +343,10 @@ impl Progress {
 
     fn behind(&self, tail: u64) -> usize {
         let others = self.readers.iter().filter(|(name, _)| *name != FINAL);
-        others.filter(|(_, at)| **at < tail).count()
+        let is_elsewhere = |epoch: &Option<String>| self.epoch.is_some() && self.epoch != *epoch;
+        others
+            .filter(|(_, (epoch, at))| *at < tail || is_elsewhere(epoch))
+            .count()
     }
 }
 

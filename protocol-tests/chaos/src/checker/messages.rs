@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::view::{Message, View};
+use super::lineage::{Fate, Slot};
+use super::view::{Message, Row, View};
 use super::{Check, PATIENCE, Verdict};
 use crate::history::{Kind, Op};
 
 pub fn check(view: &View<'_>, verdict: &mut Verdict) {
     lost(view, verdict);
     rows(view, verdict);
+    places(view, verdict);
     author_order(view, verdict);
     dense(view, verdict);
     real_time(view, verdict);
@@ -19,9 +21,21 @@ pub fn check(view: &View<'_>, verdict: &mut Verdict) {
 
 fn lost(view: &View<'_>, verdict: &mut Verdict) {
     for (key, message) in &view.messages {
-        if let Some(ack) = message.acked(view.entries)
-            && view.row_of(key).is_none()
-        {
+        let Some(ack) = message.acked(view.entries) else {
+            continue;
+        };
+        match view.fate_of(ack) {
+            Fate::Kept => {}
+            Fate::Forgotten => {
+                verdict.counts.forgotten += 1;
+                continue;
+            }
+            Fate::Undone => {
+                verdict.counts.undone += 1;
+                continue;
+            }
+        }
+        if view.row_of(key).is_none() {
             verdict.counts.lost += 1;
             let evidence = [&message.sent[..], &[ack]].concat();
             verdict.add(
@@ -47,12 +61,48 @@ fn rows(view: &View<'_>, verdict: &mut Verdict) {
             continue;
         };
         let evidence = || [&message.sent[..], &message.outcomes, &[row.index]].concat();
-        if row.hash != message.hash {
+        if row.hash != message.hash && !clashed_late(view, message, row) {
             let what = format!("{} is stored with other content", row.key);
             verdict.add(Check::Unexpected, what, evidence());
         } else if message.ended(view.entries) == Some(Kind::Fail) {
             let what = format!("{} was refused for good and is stored", row.key);
             verdict.add(Check::Unexpected, what, evidence());
+        }
+    }
+}
+
+/// Whether a row holds what was said in place of a message that had been forgotten by then.
+fn clashed_late(view: &View<'_>, message: &Message<'_>, row: &Row<'_>) -> bool {
+    let acked = message.acked(view.entries);
+    let offset = acked.and_then(|ack| view.entries[ack].value.offset);
+    let is_late = |offset| offset < row.offset && view.lineage.may_forget(offset, row.offset - 1);
+    row.hash.is_some_and(|hash| message.clashes.contains(&hash)) && offset.is_some_and(is_late)
+}
+
+/// A message that was seen in two places was gone from the first by then: as long as it is kept, it is known again.
+fn places(view: &View<'_>, verdict: &mut Verdict) {
+    for (key, places) in &view.places {
+        let row = |slot: &Slot<'_>| {
+            let is_kept = view.lineage.fate(*slot) == Fate::Kept;
+            let row = view.row_at(slot.offset).filter(|row| row.key == *key);
+            row.filter(|_| is_kept)
+        };
+        for pair in places.windows(2) {
+            // Two rows were counted as such.
+            if view.lineage.may_follow(pair[0], pair[1])
+                || pair.iter().all(|slot| row(slot).is_some())
+            {
+                continue;
+            }
+            verdict.counts.repeated += 1;
+            let (first, second) = (pair[0].offset, pair[1].offset);
+            let what = format!("{key} was stored at {second}, with {first} not yet forgotten");
+            let index = |slot| {
+                let sight = view.seen.get(slot).map(|sight| sight.index);
+                row(slot).map(|row| row.index).or(sight)
+            };
+            let evidence = pair.iter().filter_map(index).collect();
+            verdict.add(Check::Repeated, what, evidence);
         }
     }
 }
@@ -70,7 +120,9 @@ fn author_order(view: &View<'_>, verdict: &mut Verdict) {
         let mut holes = Vec::new();
         for (key, message) in messages.into_values() {
             let Some(row) = view.row_of(key) else {
-                if message.ended(view.entries) != Some(Kind::Fail) {
+                let acked = message.acked(view.entries);
+                let is_gone = acked.is_some_and(|ack| view.fate_of(ack) != Fate::Kept);
+                if message.ended(view.entries) != Some(Kind::Fail) && !is_gone {
                     holes.push((key, message));
                 }
                 continue;
@@ -92,8 +144,21 @@ fn author_order(view: &View<'_>, verdict: &mut Verdict) {
 }
 
 fn dense(view: &View<'_>, verdict: &mut Verdict) {
-    let mut expected = 1;
-    let mut before = None;
+    let (mut expected, mut before) = (1, None);
+    if let (Some(keep), Some(first), Some(last)) =
+        (view.lineage.keep, view.rows.first(), view.rows.last())
+    {
+        // The gap at the beginning may not be larger than it has to be, nor smaller.
+        let oldest = (last.offset + 1).saturating_sub(keep).max(1);
+        if first.offset > oldest {
+            let what = format!("{keep} are to be kept, and {oldest} is gone");
+            verdict.add(Check::Dense, what, vec![first.index, last.index]);
+        } else if first.offset < oldest {
+            let what = format!("{keep} are to be kept, and {} is still there", first.offset);
+            verdict.add(Check::Dense, what, vec![first.index, last.index]);
+        }
+        expected = first.offset;
+    }
     for row in &view.rows {
         if row.offset != expected {
             let what = format!("offset {} follows {}", row.offset, expected - 1);
@@ -108,6 +173,9 @@ fn dense(view: &View<'_>, verdict: &mut Verdict) {
         let Some(epoch) = entry.value.epoch.as_deref() else {
             continue;
         };
+        if view.lineage.has_begun(epoch) {
+            continue;
+        }
         match first {
             Some((before, name)) if name != epoch => {
                 let what = format!("the history was called {name}, and then {epoch}");
@@ -128,7 +196,9 @@ fn real_time(view: &View<'_>, verdict: &mut Verdict) {
         let Some(row) = view.row_of(key) else {
             continue;
         };
-        if let Some(ack) = message.acked(view.entries) {
+        if let Some(ack) = message.acked(view.entries)
+            && view.fate_of(ack) == Fate::Kept
+        {
             answered.push((view.entries[ack].t, row.offset, ack));
         }
         if let Some(sent) = message.sent.first() {
@@ -158,10 +228,20 @@ fn answers(view: &View<'_>, verdict: &mut Verdict) {
     for (key, message) in &view.messages {
         let acked = message.acked(view.entries);
         for answer in acked.iter().chain(&message.again) {
+            if let Some(slot) = view.slot(&view.entries[*answer])
+                && let Some(sight) = view.seen.get(&slot)
+                && sight.key != *key
+            {
+                let what = format!("{key} and {} were answered {}", sight.key, slot.offset);
+                verdict.add(Check::Answers, what, vec![sight.index, *answer]);
+            }
             let (Some(offset), Some(row)) = (view.entries[*answer].value.offset, view.row_of(key))
             else {
                 continue;
             };
+            if view.fate_of(*answer) != Fate::Kept {
+                continue;
+            }
             if offset != row.offset {
                 let what = format!(
                     "{key} was answered {offset} and is stored at {}",
@@ -179,6 +259,15 @@ fn answers(view: &View<'_>, verdict: &mut Verdict) {
             verdict.add(Check::Answers, what, vec![message.tries[0], ack]);
         }
         for again in &message.again {
+            // What was forgotten meanwhile is new.
+            let offset = |index: usize| view.entries[index].value.offset;
+            if let (Some(ack), Some(later)) = (acked.and_then(offset), offset(*again))
+                && duplicate(*again) == Some(false)
+                && ack < later
+                && view.lineage.may_forget(ack, later - 1)
+            {
+                continue;
+            }
             let hash = view.entries[*again].value.hash;
             if hash.is_some() && hash != message.hash {
                 let what = format!("{key} was answered as stored with other content");

@@ -1,8 +1,9 @@
 //! The judge: ten checks over a history. Pure: the same history always gets the same verdict.
 //!
 //! What is stored is what the entries `row` say; without any, what the reader `final` was given, who begins at zero
-//! when all is over.
+//! when all is over. What is not there may have been forgotten or undone on purpose: `lineage` knows.
 
+mod lineage;
 mod messages;
 mod readers;
 mod view;
@@ -54,12 +55,17 @@ pub struct Counts {
     pub pending: usize,
     pub tries: usize,
     pub stored: usize,
+    /// Acknowledged, and gone by the retention, or because the database was set back.
+    pub forgotten: usize,
+    pub undone: usize,
     /// Acknowledged and not stored.
     pub lost: usize,
     /// Rows too many.
     pub repeated: usize,
     pub readers: usize,
     pub received: usize,
+    /// How often readers were told to start anew.
+    pub resyncs: usize,
     /// At readers: offsets jumped over, given again, or given for the first time after a later one.
     pub gaps: usize,
     pub repeats: usize,
@@ -149,12 +155,16 @@ impl Check {
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Lost => "what was acknowledged is stored",
-            Self::Repeated => "each message is stored at most once",
+            Self::Lost => "what was acknowledged is stored, unless it was forgotten on purpose",
+            Self::Repeated => "each message is stored at most once, as long as it is kept",
             Self::Unexpected => "only what was sent is stored, as it was sent",
             Self::AuthorOrder => "an author's messages are stored in the order of sending",
-            Self::Dense => "offsets are 1, 2, 3 and so on, in one epoch",
-            Self::Readers => "each reader got every row, once and in order",
+            Self::Dense => {
+                "offsets are 1, 2, 3 and so on, in one epoch until the database is set back"
+            }
+            Self::Readers => {
+                "each reader got every row, once and in order, or was told what is gone"
+            }
             Self::RealTime => "what is sent after an answer is stored behind it",
             Self::Answers => {
                 "answers name the stored offset, and say rightly whether it is a repeat"

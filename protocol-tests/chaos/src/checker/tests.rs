@@ -1,5 +1,7 @@
 //! Histories written by hand: a good one, and for each check some that break it and no other.
 
+mod forgetting;
+
 use super::*;
 use crate::history::{Facts, Op};
 

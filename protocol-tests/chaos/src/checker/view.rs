@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::FINAL;
+use super::lineage::{Fate, Lineage, Slot};
 use crate::history::{Entry, Kind, Op};
 
 /// The history, sorted into what the checks ask for. Indices are those of the history.
@@ -21,6 +22,11 @@ pub struct View<'a> {
     pub readers: BTreeMap<&'a str, Vec<usize>>,
     /// When the last fault was over.
     pub healed: Option<u64>,
+    pub lineage: Lineage<'a>,
+    /// Who first said what stands in a slot, where that may be gone. Answers before readers.
+    pub seen: HashMap<Slot<'a>, Sight<'a>>,
+    /// Where each message was seen, if it may be gone from one of these.
+    pub places: BTreeMap<&'a str, Vec<Slot<'a>>>,
 }
 
 /// What happened to one message.
@@ -34,6 +40,17 @@ pub struct Message<'a> {
     pub outcomes: Vec<usize>,
     /// Answers to attempts made after the first answer.
     pub again: Vec<usize>,
+    /// What else was said under the same key, which is to be refused as long as the key is known.
+    pub clashes: Vec<u32>,
+}
+
+/// What somebody said to be in a slot.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    pub index: usize,
+    pub key: &'a str,
+    /// Not known from an answer.
+    pub hash: Option<u32>,
 }
 
 pub struct Row<'a> {
@@ -54,12 +71,17 @@ impl<'a> View<'a> {
             by_offset: HashMap::new(),
             readers: BTreeMap::new(),
             healed: None,
+            lineage: Lineage::default(),
+            seen: HashMap::new(),
+            places: BTreeMap::new(),
         };
         let has_rows = entries.iter().any(|entry| entry.op == Op::Row);
+        let mut restored = None;
         for (index, entry) in entries.iter().enumerate() {
+            view.lineage.take(entry, &mut restored);
             match entry.op {
                 Op::Send | Op::Try | Op::Again => view.take_sending(index, entry),
-                Op::Subscribe | Op::Receive | Op::Resync => {
+                Op::Subscribe | Op::Receive | Op::Resync | Op::Epoch => {
                     view.readers.entry(&entry.proc).or_default().push(index);
                     if entry.op == Op::Receive && entry.proc == FINAL && !has_rows {
                         view.take_row(index, entry);
@@ -67,7 +89,7 @@ impl<'a> View<'a> {
                 }
                 Op::Row => view.take_row(index, entry),
                 Op::Heal => view.healed = Some(entry.t),
-                Op::Epoch | Op::Start | Op::Fault => {}
+                Op::Start | Op::Fault | Op::Keep | Op::Restore => {}
             }
         }
         view.rows.sort_by_key(|row| row.offset);
@@ -75,7 +97,67 @@ impl<'a> View<'a> {
             view.by_key.entry(row.key).or_insert(place);
             view.by_offset.entry(row.offset).or_insert(place);
         }
+        view.lineage.first = view.rows.first().map_or(1, |row| row.offset);
+        view.lineage.last = view.rows.first().and_then(|row| {
+            let told = |entry: &&Entry| entry.proc == entries[row.index].proc;
+            let told = entries.iter().rev().filter(told);
+            told.filter(|entry| entry.op == Op::Epoch).find_map(epoch)
+        });
+        if !view.lineage.keeps_everything() {
+            view.look_for_what_is_gone();
+        }
         view
+    }
+
+    fn look_for_what_is_gone(&mut self) {
+        let mut sights = Vec::new();
+        for (key, message) in &self.messages {
+            for index in message.outcomes.iter().chain(&message.again) {
+                let entry = &self.entries[*index];
+                let sight = Sight {
+                    index: *index,
+                    key,
+                    hash: None,
+                };
+                sights.push((epoch(entry), entry.value.offset, sight));
+            }
+        }
+        for entries in self.readers.values() {
+            let mut told = None;
+            for index in entries {
+                let entry = &self.entries[*index];
+                match (entry.op, entry.key.as_deref()) {
+                    (Op::Epoch, _) => told = epoch(entry),
+                    (Op::Receive, Some(key)) => {
+                        let sight = Sight {
+                            index: *index,
+                            key,
+                            hash: entry.value.hash,
+                        };
+                        sights.push((told, entry.value.offset, sight));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let rows = self.rows.iter().map(|row| (row.offset, row.key));
+        for (offset, key) in rows {
+            let slot = self.lineage.slot(self.lineage.last, offset);
+            self.places.entry(key).or_default().push(slot);
+        }
+        for (epoch, offset, sight) in sights {
+            let Some(offset) = offset else { continue };
+            let slot = self.lineage.slot(epoch, offset);
+            self.seen.entry(slot).or_insert(sight);
+            let places = self.places.entry(sight.key).or_default();
+            if !places.contains(&slot) {
+                places.push(slot);
+            }
+        }
+        for places in self.places.values_mut() {
+            self.lineage.sort(places);
+        }
+        self.places.retain(|_, places| places.len() > 1);
     }
 
     fn take_sending(&mut self, index: usize, entry: &'a Entry) {
@@ -95,6 +177,9 @@ impl<'a> View<'a> {
             (Op::Send, _) => message.outcomes.push(index),
             (Op::Try, Kind::Invoke) => message.tries.push(index),
             (Op::Again, Kind::Ok) => message.again.push(index),
+            (Op::Again, Kind::Invoke) if entry.value.hash != message.hash => {
+                message.clashes.extend(entry.value.hash);
+            }
             _ => {}
         }
     }
@@ -117,12 +202,33 @@ impl<'a> View<'a> {
         self.by_offset.get(&offset).map(|place| &self.rows[*place])
     }
 
+    /// Where a message stands by an answer or in what a reader is given.
+    pub fn slot(&self, entry: &'a Entry) -> Option<Slot<'a>> {
+        let offset = entry.value.offset?;
+        Some(self.lineage.slot(epoch(entry), offset))
+    }
+
+    /// What has become of the place that an answer names. Where answers name none, nothing is ever gone.
+    pub fn fate_of(&self, answer: usize) -> Fate {
+        let slot = self.slot(&self.entries[answer]);
+        slot.map_or(Fate::Kept, |slot| self.lineage.fate(slot))
+    }
+
     pub fn last_offset(&self) -> u64 {
         self.rows.last().map_or(0, |row| row.offset)
     }
 }
 
+fn epoch(entry: &Entry) -> Option<&str> {
+    entry.value.epoch.as_deref()
+}
+
 impl Message<'_> {
+    /// Whether this is the content of one of its attempts.
+    pub fn has_said(&self, hash: Option<u32>) -> bool {
+        self.hash == hash || hash.is_some_and(|hash| self.clashes.contains(&hash))
+    }
+
     /// How it ended.
     pub fn ended(&self, entries: &[Entry]) -> Option<Kind> {
         self.outcomes.first().map(|index| entries[*index].kind)

@@ -35,7 +35,11 @@ pub enum Incoming {
         name: String,
         last: u64,
     },
-    Resync,
+    Resync {
+        epoch: String,
+        first: u64,
+        last: u64,
+    },
     /// Something that the contract does not know.
     Other,
 }
@@ -115,7 +119,15 @@ fn event(arguments: &[Value]) -> Incoming {
             name: name.clone(),
             last: last.and_then(Value::as_u64).unwrap_or(0),
         },
-        (Some("resync"), ..) => Incoming::Resync,
+        (Some("resync"), Some(details), _) => {
+            let number = |name| details.get(name).and_then(Value::as_u64).unwrap_or(0);
+            let epoch = details.get("epoch").and_then(Value::as_str);
+            Incoming::Resync {
+                epoch: epoch.unwrap_or_default().to_owned(),
+                first: number("first"),
+                last: number("last"),
+            }
+        }
         _ => Incoming::Other,
     }
 }
@@ -138,7 +150,13 @@ mod tests {
             last: 3,
         };
         assert_eq!(event(&[json!("epoch"), json!("e"), json!(3)]), expected);
-        assert_eq!(event(&[json!("resync"), json!({})]), Incoming::Resync);
+        let details = json!({"epoch": "e", "first": 4, "last": 9});
+        let expected = Incoming::Resync {
+            epoch: "e".to_owned(),
+            first: 4,
+            last: 9,
+        };
+        assert_eq!(event(&[json!("resync"), details]), expected);
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl Ward {
             return Err(format!("{} of {STORED} under the old name", told.last));
         }
         let resync = async {
-            while session.next().await? != Incoming::Resync {}
+            while !matches!(session.next().await?, Incoming::Resync { .. }) {}
             Some(())
         };
         match timeout(SILENCE, resync).await.ok().flatten() {

@@ -1,6 +1,8 @@
 //! The chat's binary: reads its options, opens what it needs in an order that touches nothing in vain, serves, and
 //! stops in order.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator;
 mod descriptors;
 mod options;
 mod recovery;
@@ -51,6 +53,10 @@ fn main() -> ExitCode {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .init();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if let Err(error) = allocator::set_up() {
+        tracing::debug!(%error, "unused memory is given back later than it could be");
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(format!("the runtime cannot be started: {error}")),

@@ -26,6 +26,13 @@
 //! Every message that comes back is compared byte for byte with what it has to be, and placed in the order of what was
 //! sent. Those that never come, come twice, late or changed are in the column of faults.
 //!
+//! # The allocator
+//!
+//! Ours and the chat run with jemalloc, set to give unused memory back after a second, as it is advised to programs that
+//! embed the server; the peers and the floor run with the allocator of the system, as their makers advise nothing. What
+//! the libraries do with that is in the rows `system-malloc`, in the scenarios about memory; for another one there is
+//! `--server 'system=target/release/bench-server-system --port {port}'`.
+//!
 //! # What a server has to do
 //!
 //! The generator speaks Engine.IO 4 and Socket.IO 5 in the main namespace, and expects of these events:

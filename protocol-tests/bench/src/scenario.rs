@@ -263,6 +263,9 @@ impl Scenario {
             Shape::Echo(_, _, Transport::Polling) | Shape::Connect(Transport::Upgrade) => {
                 kind == Kind::SocketIo
             }
+            Shape::Idle | Shape::Disconnect => {
+                matches!(kind, Kind::SocketIo | Kind::WebSocket | Kind::Memory)
+            }
             _ => matches!(kind, Kind::SocketIo | Kind::WebSocket),
         }
     }

@@ -19,6 +19,8 @@ pub enum Kind {
     SocketIo,
     /// Those by WebSocket alone.
     WebSocket,
+    /// Those about memory alone.
+    Memory,
     /// The one that compares recovery on and off alone.
     Recovery,
     /// Those of the chat alone.
@@ -104,6 +106,18 @@ impl Server {
                 Kind::SocketIo,
                 program("bench-server"),
                 &workers,
+            ),
+            server(
+                "system-malloc",
+                Kind::Memory,
+                program("bench-server-system"),
+                &multi,
+            ),
+            server(
+                "system-malloc-current",
+                Kind::Memory,
+                program("bench-server-system"),
+                &current,
             ),
             server("socketioxide", Kind::SocketIo, oxide.clone(), &multi),
             server("socketioxide-current", Kind::SocketIo, oxide, &current),

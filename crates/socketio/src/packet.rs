@@ -380,11 +380,17 @@ fn integer_name(list: &str) -> Result<(Cow<'_, str>, &str), DecodeError> {
 /// Whether the JSON is nested at most [`MAX_DEPTH`] levels deep.
 fn is_shallow(json: &str) -> bool {
     // Hardly any packet has so many brackets, and counting them costs next to nothing.
-    let openers = json
-        .bytes()
-        .filter(|byte| matches!(byte, b'[' | b'{'))
-        .count();
-    openers <= MAX_DEPTH || depth(json) <= MAX_DEPTH
+    count_openers(json) <= MAX_DEPTH || depth(json) <= MAX_DEPTH
+}
+
+/// How many `[` and `{` there are.
+fn count_openers(json: &str) -> usize {
+    // The two differ in one bit alone. As long as the count fits a byte, sixteen are looked at at once.
+    let is_opener = |byte: &u8| u8::from(byte | 0x20 == b'{');
+    let chunks = json.as_bytes().chunks(240);
+    chunks
+        .map(|chunk| usize::from(chunk.iter().map(is_opener).sum::<u8>()))
+        .sum()
 }
 
 /// How deep JSON is nested. Text that is not JSON gets some answer.

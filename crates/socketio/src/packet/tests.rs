@@ -108,6 +108,15 @@ fn ack_ids_are_what_javascript_counts_exactly() {
 }
 
 #[test]
+fn brackets_are_counted_wherever_they_are() {
+    let all: String = ('\0'..'\u{80}').cycle().take(1_000).collect();
+    for text in [&all, &"[".repeat(1_000), &"{".repeat(239), &"é".repeat(300)] {
+        let naive = text.bytes().filter(|byte| b"[{".contains(byte)).count();
+        assert_eq!(count_openers(text), naive);
+    }
+}
+
+#[test]
 fn nesting_is_bounded() {
     let nested = |depth: usize| {
         let inner = depth - 1;

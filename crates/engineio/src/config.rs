@@ -77,7 +77,9 @@ pub struct Config {
     /// How long a WebSocket may take no byte at all while there is something to write; half as long again for other
     /// connections accepted by `serve`. Default: 10 s.
     pub write_deadline: Duration,
-    /// The read buffer of a WebSocket, in bytes: most of what an idle connection costs. Default: 2 KiB.
+    /// How many bytes are read from a WebSocket at once, into a buffer that the connections of a thread share. A connection
+    /// keeps up to so many while its reading is paused, and otherwise only those of a message that has not all come.
+    /// Default: 16 KiB.
     pub ws_read_buffer: usize,
     /// The frames that the largest WebSocket message may come in. What is bounded is the bytes on the wire between two
     /// messages: `max_payload` and 14 for the head of each frame. Default: 1,024.
@@ -143,7 +145,7 @@ impl Default for Config {
             max_header_bytes: 16 * 1024,
             body_read_timeout: Duration::from_secs(10),
             write_deadline: Duration::from_secs(10),
-            ws_read_buffer: 2 * 1024,
+            ws_read_buffer: 16 * 1024,
             ws_max_fragments: 1_024,
             ws_write_buffer: 16 * 1024,
             workers: None,

@@ -1,7 +1,8 @@
 //! WebSocket: the opening handshake, the 101 reply, and the task that the connection then gets.
 
 mod driver;
-mod progress;
+mod other;
+mod socket;
 mod subprotocol;
 mod task;
 
@@ -10,17 +11,11 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        handshake::derive_accept_key,
-        protocol::{Role, WebSocketConfig},
-    },
-};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use self::{
     driver::Driver,
-    progress::Progress,
+    socket::{Limits, Socket},
     task::{Counted, Task},
 };
 use super::{
@@ -30,14 +25,13 @@ use super::{
     service::{Body, plain},
 };
 use crate::{
-    config::Config,
     dialect::Dialect,
     error::CloseReason,
     handshake::{HandshakeError, Transport},
     session::{WebSocketId, Wire},
 };
 
-type Stream = WebSocketStream<Progress<TokioIo<Upgraded>>>;
+type Stream = TokioIo<Upgraded>;
 
 /// Whether the request asks to become a WebSocket.
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -65,7 +59,7 @@ pub(super) fn open<H: Handler, B>(
         if let Ok(link) = engine.open_session(&new, Transport::WebSocket, dialect, &parts) {
             drop(new);
             let id = link.drive(|session| session.websocket_id());
-            carry(link, id, dialect, upgraded, counted).await;
+            carry(link, id, dialect, upgraded, counted);
         }
     });
     Ok(response)
@@ -89,7 +83,7 @@ pub(super) fn probe<H: Handler, B>(
     // As above.
     tokio::spawn(async move {
         match on_upgrade.await {
-            Ok(upgraded) => carry(link, id, dialect, upgraded, counted).await,
+            Ok(upgraded) => carry(link, id, dialect, upgraded, counted),
             Err(_) => {
                 link.drive(|session| {
                     session.transport_closed(Wire::WebSocket(id), CloseReason::TransportClose)
@@ -101,25 +95,16 @@ pub(super) fn probe<H: Handler, B>(
 }
 
 /// Gives the connection its task, which ends with it.
-async fn carry<H: Handler>(
+fn carry<H: Handler>(
     link: Arc<Link<H>>,
     id: WebSocketId,
     dialect: Dialect,
     upgraded: Upgraded,
     counted: Counted<H>,
 ) {
-    let config = websocket_config(link.engine().config());
-    let stream = Progress::new(TokioIo::new(upgraded));
-    let stream = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    tokio::spawn(Task::new(Driver::new(link, id, dialect, stream), counted));
-}
-
-fn websocket_config(config: &Config) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(config.ws_read_buffer)
-        .write_buffer_size(config.ws_write_buffer)
-        .max_message_size(Some(config.max_payload))
-        .max_frame_size(Some(config.max_payload))
+    let limits = Limits::new(link.engine().config());
+    let socket = Socket::new(TokioIo::new(upgraded), limits);
+    tokio::spawn(Task::new(Driver::new(link, id, dialect, socket), counted));
 }
 
 /// RFC 6455, section 4.4.

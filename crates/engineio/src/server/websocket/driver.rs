@@ -11,19 +11,15 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use futures_util::{Sink, Stream as _};
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::{
-    Error, Message as WsMessage,
-    error::ProtocolError,
-    protocol::frame::{
-        Frame as WsFrame,
-        coding::{CloseCode, Data, OpCode},
-    },
+    Error, error::ProtocolError, protocol::frame::coding::CloseCode,
 };
 
-use super::Stream;
+use super::{
+    Stream,
+    socket::{Input, LARGEST_FRAME_HEAD, Received, Socket},
+};
 use crate::{
     dialect::Dialect,
     error::{CloseDetail, CloseReason},
@@ -35,9 +31,6 @@ use crate::{
 /// How many messages are read before other tasks get their turn.
 const READ_BUDGET: usize = 64;
 
-/// RFC 6455, section 5.2: two bytes, a long length and the mask.
-const LARGEST_FRAME_HEAD: usize = 14;
-
 thread_local! {
     /// The batch between the session and the socket: filled and emptied within one poll, so one a thread is enough.
     static BATCH: Cell<Vec<Frame>> = const { Cell::new(Vec::new()) };
@@ -48,7 +41,7 @@ pub(super) struct Driver<H: Handler> {
     link: Arc<Link<H>>,
     wire: Wire,
     dialect: Dialect,
-    stream: Stream,
+    socket: Socket<Stream>,
     /// What was taken from the session and not by the socket. Empty unless the socket is blocked.
     pending: VecDeque<Frame>,
     /// The session has asked to close behind what is pending.
@@ -56,8 +49,6 @@ pub(super) struct Driver<H: Handler> {
     is_unflushed: bool,
     /// Reading was left off because the application has paused it.
     is_paused: bool,
-    /// The bytes that had been read when the last message was complete.
-    read_before: u64,
     stall: Option<Stall>,
 }
 
@@ -71,6 +62,8 @@ struct Stall {
 pub(super) enum End {
     /// It is gone, or of no use.
     Gone,
+    /// By the peer's close frame, which is answered.
+    Left,
     /// By the session: with a close frame, and the peer's in return.
     Closed,
     /// By a peer that broke the rules: with a close frame that says which.
@@ -82,18 +75,17 @@ impl<H: Handler> Driver<H> {
         link: Arc<Link<H>>,
         id: WebSocketId,
         dialect: Dialect,
-        stream: Stream,
+        socket: Socket<Stream>,
     ) -> Self {
         Self {
             link,
             wire: Wire::WebSocket(id),
             dialect,
-            stream,
+            socket,
             pending: VecDeque::new(),
             is_closing: false,
             is_unflushed: false,
             is_paused: false,
-            read_before: 0,
             stall: None,
         }
     }
@@ -104,8 +96,8 @@ impl<H: Handler> Driver<H> {
     }
 
     /// The socket, when it carries the session no more.
-    pub(super) fn into_stream(self) -> Stream {
-        self.stream
+    pub(super) fn into_socket(self) -> Socket<Stream> {
+        self.socket
     }
 
     /// Tells the session that its wire is gone. It makes no difference to a session that is over or elsewhere.
@@ -124,27 +116,35 @@ impl<H: Handler> Driver<H> {
         if self.is_paused {
             return ControlFlow::Continue(());
         }
+        let mut input = self.socket.begin_reading();
+        let flow = self.read_messages(context, &mut input);
+        self.socket.end_reading(input);
+        flow
+    }
+
+    fn read_messages(&mut self, context: &mut Context<'_>, input: &mut Input) -> ControlFlow<End> {
         for _ in 0..READ_BUDGET {
-            let message = match Pin::new(&mut self.stream).poll_next(context) {
+            let received = match self.socket.poll_next(context, input) {
                 Poll::Pending => return self.check_fragments(),
-                Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(Some(Ok(received))) => received,
                 Poll::Ready(Some(Err(error))) => return ControlFlow::Break(self.fail(&error)),
                 Poll::Ready(None) => {
                     self.transport_closed(CloseReason::TransportClose);
                     return ControlFlow::Break(End::Gone);
                 }
             };
-            let packet = match message {
-                WsMessage::Text(text) => self.dialect.decode_text(Bytes::from(text)),
-                WsMessage::Binary(data) => self.dialect.decode_binary(data),
-                // Answered by the WebSocket layer with the next flush.
-                WsMessage::Ping(_) | WsMessage::Close(_) => {
+            let packet = match received {
+                Received::Text(text) => self.dialect.decode_text(text),
+                Received::Binary(data) => self.dialect.decode_binary(data),
+                Received::Heartbeat => {
                     self.is_unflushed = true;
                     continue;
                 }
-                WsMessage::Pong(_) | WsMessage::Frame(_) => continue,
+                Received::Close => {
+                    self.transport_closed(CloseReason::TransportClose);
+                    return ControlFlow::Break(End::Left);
+                }
             };
-            self.read_before = self.stream.get_ref().read();
             self.is_paused = self.link.receive(self.wire, packet);
             if self.is_paused {
                 return ControlFlow::Continue(());
@@ -159,7 +159,7 @@ impl<H: Handler> Driver<H> {
         let config = self.link.engine().config();
         let heads = config.ws_max_fragments.saturating_mul(LARGEST_FRAME_HEAD);
         let most = config.max_payload.saturating_add(heads);
-        if self.stream.get_ref().read() - self.read_before <= most as u64 {
+        if self.socket.unfinished() <= most {
             return ControlFlow::Continue(());
         }
         self.transport_failed(CloseDetail::TooManyFragments);
@@ -168,36 +168,49 @@ impl<H: Handler> Driver<H> {
 
     /// Feeds the socket with what the session has, as long as it takes it.
     fn write(&mut self, context: &mut Context<'_>) -> ControlFlow<End> {
+        let Self {
+            link,
+            wire,
+            dialect,
+            socket,
+            pending,
+            is_closing,
+            is_unflushed,
+            ..
+        } = self;
         let mut batch = BATCH.take();
-        let flow = loop {
-            match self.feed_pending(context) {
-                Poll::Pending => break ControlFlow::Continue(()),
-                Poll::Ready(Err(error)) => break ControlFlow::Break(self.fail(&error)),
-                Poll::Ready(Ok(())) => {}
+        let next = |context: &mut Context<'_>| {
+            let mut frame = pending.pop_front().or_else(|| batch.pop());
+            if frame.is_none() && !*is_closing {
+                match link.poll_transmit(*wire, context, &mut batch) {
+                    Transmit::Idle | Transmit::Frames => {}
+                    Transmit::Close => *is_closing = true,
+                }
+                batch.reverse();
+                frame = batch.pop();
             }
-            if self.is_closing {
-                break ControlFlow::Break(End::Closed);
-            }
-            match self.link.poll_transmit(self.wire, context, &mut batch) {
-                Transmit::Idle => break ControlFlow::Continue(()),
-                Transmit::Frames => {}
-                Transmit::Close => self.is_closing = true,
-            }
-            let result = self.feed(context, &mut batch);
-            if let Err(error) = result {
-                break ControlFlow::Break(self.fail(&error));
-            }
+            *is_unflushed |= frame.is_some();
+            frame.map(|frame| dialect.encode(frame))
         };
-        batch.clear();
+        let written = socket.poll_write(context, next);
+        pending.extend(batch.drain(..).rev());
+        if pending.is_empty() && pending.capacity() > 0 {
+            *pending = VecDeque::new();
+        }
         BATCH.set(batch);
-        flow
+        match written {
+            Poll::Pending => ControlFlow::Continue(()),
+            Poll::Ready(Err(error)) => ControlFlow::Break(self.fail(&error.into())),
+            Poll::Ready(Ok(())) if self.is_closing => ControlFlow::Break(End::Closed),
+            Poll::Ready(Ok(())) => ControlFlow::Continue(()),
+        }
     }
 
     fn flush(&mut self, context: &mut Context<'_>) -> ControlFlow<End> {
         if !self.is_unflushed && self.stall.is_none() {
             return ControlFlow::Continue(());
         }
-        match Pin::new(&mut self.stream).poll_flush(context) {
+        match self.socket.poll_flush(context) {
             Poll::Ready(Ok(())) => {
                 self.is_unflushed = false;
                 let has_more = self.stall.take().is_some() && self.link.websocket_unblocked();
@@ -206,7 +219,7 @@ impl<H: Handler> Driver<H> {
                 }
                 ControlFlow::Continue(())
             }
-            Poll::Ready(Err(error)) => ControlFlow::Break(self.fail(&error)),
+            Poll::Ready(Err(error)) => ControlFlow::Break(self.fail(&error.into())),
             Poll::Pending => self.wait_for_room(context),
         }
     }
@@ -217,7 +230,7 @@ impl<H: Handler> Driver<H> {
         if is_over {
             return ControlFlow::Break(End::Gone);
         }
-        let written = self.stream.get_ref().written();
+        let written = self.socket.written();
         let grace = self.grace();
         let stall = match &mut self.stall {
             Some(stall) if stall.written == written => stall,
@@ -231,33 +244,6 @@ impl<H: Handler> Driver<H> {
             return ControlFlow::Break(End::Gone);
         }
         ControlFlow::Continue(())
-    }
-
-    fn feed(&mut self, context: &mut Context<'_>, batch: &mut Vec<Frame>) -> Result<(), Error> {
-        for frame in batch.drain(..) {
-            if self.pending.is_empty() && Pin::new(&mut self.stream).poll_ready(context)?.is_ready()
-            {
-                Pin::new(&mut self.stream).start_send(to_websocket(self.dialect.encode(frame)))?;
-                self.is_unflushed = true;
-            } else {
-                self.pending.push_back(frame);
-            }
-        }
-        Ok(())
-    }
-
-    fn feed_pending(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while !self.pending.is_empty() {
-            std::task::ready!(Pin::new(&mut self.stream).poll_ready(context))?;
-            if let Some(frame) = self.pending.pop_front() {
-                Pin::new(&mut self.stream).start_send(to_websocket(self.dialect.encode(frame)))?;
-                self.is_unflushed = true;
-            }
-        }
-        if self.pending.capacity() > 0 {
-            self.pending = VecDeque::new();
-        }
-        Poll::Ready(Ok(()))
     }
 
     /// Tells the session what has gone wrong with its wire.
@@ -301,13 +287,4 @@ impl<H: Handler> Future for Driver<H> {
             ControlFlow::Break(end) => Poll::Ready(end),
         }
     }
-}
-
-/// Shared bytes go out as they are: text was valid when it was encoded.
-fn to_websocket(frame: Frame) -> WsMessage {
-    let (bytes, data) = match frame {
-        Frame::Text(bytes) => (bytes, Data::Text),
-        Frame::Binary(bytes) => (bytes, Data::Binary),
-    };
-    WsMessage::Frame(WsFrame::message(bytes, OpCode::Data(data), true))
 }

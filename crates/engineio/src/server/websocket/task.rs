@@ -3,7 +3,7 @@
 //! It is a future by hand, and all of an idle connection: whatever it holds, thousands of them hold.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     mem,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
@@ -21,6 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use super::{
     Stream,
     driver::{Driver, End},
+    socket::Socket,
 };
 use crate::{
     error::CloseReason,
@@ -60,7 +60,7 @@ impl<H: Handler> Future for Task<H> {
             let end = ready!(Pin::new(driver).poll(context));
             if let Phase::Carrying(driver) = mem::replace(&mut self.phase, Phase::Done) {
                 let grace = driver.grace();
-                self.phase = Phase::Finishing(Box::pin(finish(driver.into_stream(), end, grace)));
+                self.phase = Phase::Finishing(Box::pin(finish(driver.into_socket(), end, grace)));
             }
         }
         match &mut self.phase {
@@ -97,27 +97,29 @@ impl<H: Handler> Drop for Counted<H> {
 }
 
 /// The end of a connection takes a few more bytes each way, for which it gets a bounded time.
-async fn finish(mut stream: Stream, end: End, grace: Duration) {
+async fn finish(mut socket: Socket<Stream>, end: End, grace: Duration) {
     let goodbye = async {
         match end {
-            End::Gone => {}
-            End::Closed => {
-                if stream.close(None).await.is_ok() {
-                    while let Some(Ok(_)) = stream.next().await {}
-                }
-            }
-            End::Broken(code) => {
-                let frame = CloseFrame {
-                    code,
-                    reason: Default::default(),
-                };
-                if stream.close(Some(frame)).await.is_ok() {
-                    // Closing with unread bytes would reset the connection, and the close frame could be lost.
-                    let socket = stream.get_mut();
-                    let mut unread = [0; 1024];
-                    if socket.shutdown().await.is_ok() {
-                        while socket.read(&mut unread).await.is_ok_and(|read| read > 0) {}
-                    }
+            End::Gone => return,
+            End::Left => {}
+            End::Closed => socket.close(None),
+            End::Broken(code) => socket.close(Some(CloseFrame {
+                code,
+                reason: Default::default(),
+            })),
+        }
+        if poll_fn(|context| socket.poll_flush(context)).await.is_err() {
+            return;
+        }
+        match end {
+            End::Gone | End::Left => {}
+            End::Closed => poll_fn(|context| socket.poll_closed(context)).await,
+            End::Broken(_) => {
+                // Closing with unread bytes would reset the connection, and the close frame could be lost.
+                let stream = socket.stream_mut();
+                let mut unread = [0; 1024];
+                if stream.shutdown().await.is_ok() {
+                    while stream.read(&mut unread).await.is_ok_and(|read| read > 0) {}
                 }
             }
         }

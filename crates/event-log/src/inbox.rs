@@ -7,8 +7,10 @@
 //! A lone appender is never delayed: nobody else is expected. Nor is the first one after a pause: the time is over.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
+
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// A queue from many threads to one.
 pub(crate) struct Inbox<T> {
@@ -174,7 +176,7 @@ impl Gather {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
     use std::sync::Arc;

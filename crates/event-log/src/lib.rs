@@ -111,6 +111,7 @@ mod ring;
 mod shared;
 mod signal;
 mod stream;
+mod sync;
 mod writer;
 
 mod driver;
@@ -119,6 +120,9 @@ mod runtime;
 pub mod sqlite;
 
 mod sabotage;
+
+#[cfg(all(test, feature = "loom"))]
+mod models;
 
 pub use batch::{Found, Transaction, apply};
 pub use channel::{ChannelSink, Frames, channel};

@@ -68,7 +68,7 @@ impl<F: Frame> Log<F> {
         Ok((Self::new(shared, closed), Driver::new(writer, closing)))
     }
 
-    fn new(
+    pub(crate) fn new(
         shared: Arc<Shared<F>>,
         closed: watch::Receiver<Option<Result<(), StoreError>>>,
     ) -> Self {

@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use crate::catch_up::{CatchUp, Next};
 use crate::inbox::{Gather, Taken};
 use crate::shared::Shared;
+use crate::sync::{spawn, spawn_blocking, yield_now};
 use crate::writer::Writer;
 use crate::{Frame, Store, StoreError};
 
@@ -102,7 +103,7 @@ fn unix_milliseconds() -> i64 {
 }
 
 /// The publisher's task.
-async fn publish<F: Frame>(
+pub(crate) async fn publish<F: Frame>(
     shared: Arc<Shared<F>>,
     mut writer_ended: oneshot::Receiver<Result<(), StoreError>>,
     closing: Closing,
@@ -115,10 +116,10 @@ async fn publish<F: Frame>(
         for stream in work.dirty {
             stream.walk();
             // One walk is as long as its subscribers are many, and others want the thread.
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
         for catch_up in work.starting {
-            tokio::spawn(replay(catch_up, Arc::clone(&shared)));
+            spawn(replay(catch_up, Arc::clone(&shared)));
         }
         match ended {
             Ok(result) => break result,
@@ -161,7 +162,7 @@ async fn run<F: Frame>(catch_up: CatchUp<F>, shared: Arc<Shared<F>>) {
     loop {
         next = match next {
             Next::Again(catch_up) => {
-                tokio::task::yield_now().await;
+                yield_now().await;
                 catch_up.step(page)
             }
             Next::Room(catch_up) => {
@@ -200,7 +201,7 @@ where
     }
     let permit = Arc::clone(&shared.reads).acquire_owned().await;
     let shared = Arc::clone(shared);
-    let task = tokio::task::spawn_blocking(move || {
+    let task = spawn_blocking(move || {
         // The permit goes with the read, which runs to its end even if nobody waits for it any more.
         let _permit = permit;
         read(&shared)

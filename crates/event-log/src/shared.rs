@@ -1,8 +1,8 @@
 //! What the handle, the writer and the publisher of a log have in common.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{Semaphore, oneshot};
 
@@ -12,6 +12,7 @@ use crate::signal::Signal;
 use crate::stats::Counters;
 use crate::stream::{Member, Stream};
 use crate::subscription::{Counted, Ticket};
+use crate::sync::{AtomicU64, RwLock};
 use crate::{
     Append, AppendError, Appended, Bounds, Config, Epoch, Event, Frame, Invalid, Offset, PageLimit,
     Reader, Sink, StoreError,

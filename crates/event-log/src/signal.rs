@@ -1,12 +1,11 @@
 //! What the publisher has to do next: streams to walk, and subscribers that begin to catch up.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::Notify;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use crate::catch_up::CatchUp;
 use crate::stream::Stream;
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Notify};
 use crate::{End, Frame};
 
 /// A list that anybody adds to without waiting, and one publisher empties.

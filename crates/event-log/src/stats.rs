@@ -1,7 +1,9 @@
 //! Figures about a log, for a metrics page.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::sync::{AtomicU64, AtomicUsize};
 
 /// What a log has done since it was opened, and what it holds now.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

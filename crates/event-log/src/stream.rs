@@ -14,13 +14,14 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, TryLockError};
 
 use crate::catch_up::CatchUp;
 use crate::ring::{After, Ring};
 use crate::signal::Signal;
 use crate::subscription::Ticket;
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 use crate::{Bounds, End, Frame, Offered, Offset, Sink};
 
 /// The shared state of one stream. Lock order: live, then ring.
@@ -122,7 +123,8 @@ impl<F: Frame> Stream<F> {
     /// Offers what is new to all live members. Those without room are handed to the signal, to catch up.
     pub fn walk(self: &Arc<Self>) {
         // Before the lock: a stream that becomes dirty during this walk is walked once more.
-        self.dirty.store(false, Ordering::SeqCst);
+        // By an exchange, which sees that mark and with it what was published before it.
+        self.dirty.swap(false, Ordering::SeqCst);
         let mut live = self.live();
         let Live {
             members, walked, ..

@@ -1,11 +1,10 @@
 //! The application's end of a subscription: a handle that ends it when dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use tokio::sync::Notify;
+use std::sync::atomic::Ordering;
 
 use crate::stream::Stream;
+use crate::sync::{AtomicBool, AtomicUsize, Notify};
 use crate::{Frame, Resync};
 
 /// A subscriber's place in a stream. Dropping it ends the subscription and cancels a replay in flight.

@@ -35,8 +35,8 @@ pub fn three_digits(figure: f64) -> String {
     }
 }
 
-/// With a comma every three digits.
-fn grouped(figure: f64) -> String {
+/// Without digits behind the point, and with a comma every three digits.
+pub fn grouped(figure: f64) -> String {
     let digits = format!("{:.0}", figure.abs());
     let mut out = String::from(if figure < 0.0 { "-" } else { "" });
     for (at, digit) in digits.chars().enumerate() {

@@ -18,7 +18,7 @@ use series::Series;
 
 use crate::process;
 use crate::server::Server;
-use crate::stats::{Summary, summary, three_digits};
+use crate::stats::{Summary, grouped, summary, three_digits};
 use crate::table;
 use crate::tally::Faults;
 
@@ -129,7 +129,7 @@ fn cells(curve: &Curve, point: &Point) -> Vec<String> {
         curve.series.name().to_owned(),
         curve.server.clone(),
         curve.series.counted().to_owned(),
-        three_digits(point.size as f64),
+        grouped(point.size as f64),
         curve.series.unit().to_owned(),
         median,
         spread,
@@ -152,11 +152,12 @@ mod tests {
         let curve = Curve {
             series: Series::ALL[0],
             server: "ours".to_owned(),
-            points: vec![point(100, &[2.0, 9.0, 1.0]), point(10_000, &[3.0])],
+            points: vec![point(10, &[2.0, 9.0, 1.0]), point(10_000, &[3.0])],
         };
         let table = table(&[curve]);
         let last: Vec<&str> = table.lines().last().expect("rows").split('|').collect();
         let cells: Vec<&str> = last.iter().map(|cell| cell.trim()).collect();
+        assert!(table.contains("|     10 | message |"), "{table}");
         assert_eq!(
             cells[4..10],
             ["10,000", "message", "3.00", "3.00–3.00", "1.50", "none"]

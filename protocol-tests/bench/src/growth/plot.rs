@@ -1,7 +1,7 @@
 //! The plot: a panel for each series with a curve for each server, as SVG. Sizes grow by their logarithm, costs from 0.
 
 use super::{Curve, Point};
-use crate::stats::three_digits;
+use crate::stats::{grouped, three_digits};
 
 /// Draws all curves.
 pub fn svg(curves: &[Curve]) -> String {
@@ -68,7 +68,7 @@ fn panel(curves: &[Curve]) -> String {
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
             x(point),
             BOTTOM + 16.0,
-            three_digits(point.size as f64)
+            grouped(point.size as f64)
         ));
     }
     for curve in curves {

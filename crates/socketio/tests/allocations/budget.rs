@@ -39,7 +39,7 @@ pub const BUDGET: &[(&str, u32)] = &[
     ("answer an event with an object of 1 kB", 11),
     ("answer an event with an attachment of 1 kB", 14),
     ("emit an event to one socket", 3),
-    ("a connection by WebSocket into a namespace", 54),
+    ("a connection by WebSocket into a namespace", 49),
     ("answer an event by long-polling", 18),
     ("answer 8 events of one body by long-polling", 56),
     ("emit an event to everybody", 4),

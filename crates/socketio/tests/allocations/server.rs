@@ -5,8 +5,9 @@ use socketio::{Binary, Config, Event, Namespace, Recovery, Server};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    Count, TURNS, allocations,
+    Count, REPEATS, TURNS, allocations,
     peer::{self, Pipe},
+    per_turn,
 };
 
 pub fn counts() -> Vec<Count> {
@@ -161,11 +162,15 @@ fn counted(name: &'static str, runtime: &Runtime, mut turn: impl AsyncFnMut()) -
         for _ in 0..WARM_UP {
             turn().await;
         }
-        let before = allocations();
-        for _ in 0..TURNS {
-            turn().await;
+        let mut counts = [0; REPEATS];
+        for count in &mut counts {
+            let before = allocations();
+            for _ in 0..TURNS {
+                turn().await;
+            }
+            *count = allocations() - before;
         }
-        (name, (allocations() - before) as f64 / TURNS as f64)
+        (name, per_turn(counts))
     })
 }
 

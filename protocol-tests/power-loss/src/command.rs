@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::time::Instant;
 
-use crate::options::Durability;
-use crate::program::{self, End, Run};
-use crate::recorder;
+use crate::options::{Durability, Promise};
+use crate::program::{self, Cast, End, Run};
+use crate::recorder::{self, Recorder};
 use crate::replay::{Plan, Red, Tally, lay_out, replay};
 
 #[derive(Parser)]
@@ -34,6 +34,9 @@ enum Command {
         /// Events that are stored in each of the recorded program's four runs.
         #[arg(long, default_value_t = 60)]
         answers: u64,
+        /// After so many of the losses somebody goes on, and the power goes again in the middle of that, 12 times each.
+        #[arg(long, default_value_t = 400)]
+        recoveries: u64,
         /// Judge by this promise, and not by that of the durability.
         #[arg(long)]
         promise: Option<Durability>,
@@ -41,7 +44,7 @@ enum Command {
         #[arg(long)]
         lying_disk: bool,
     },
-    /// Repeat one state of a run that was red.
+    /// Repeat one state of a run that was red; what went on after a first loss is recorded anew.
     Again {
         /// The folder that the run has kept.
         folder: PathBuf,
@@ -52,7 +55,11 @@ enum Command {
         #[arg(long)]
         state: u64,
         #[arg(long)]
+        recoveries: u64,
+        #[arg(long)]
         promise: Durability,
+        #[arg(long)]
+        keep: Option<u64>,
         #[arg(long)]
         lying_disk: bool,
     },
@@ -63,14 +70,18 @@ enum Command {
         #[arg(long)]
         durability: Durability,
         #[arg(long)]
+        cast: Cast,
+        #[arg(long)]
+        keep: Option<u64>,
+        #[arg(long)]
         end: End,
         #[arg(long)]
         answers: u64,
     },
 }
 
-/// How many append at the same time in the recorded program.
-const AUTHORS: u64 = 5;
+/// How many of the newest events of each stream are kept in those of the records in which some are forgotten.
+const KEPT: u64 = 8;
 
 pub fn main() -> ExitCode {
     match run(Options::parse().command) {
@@ -91,6 +102,7 @@ fn run(command: Command) -> Result<bool, String> {
             seed,
             durability,
             answers,
+            recoveries,
             promise,
             lying_disk,
         } => {
@@ -101,12 +113,21 @@ fn run(command: Command) -> Result<bool, String> {
             let mut kept = true;
             for durability in durabilities {
                 // How a database begins is few operations of a long record, so it has a record of its own.
-                for (answers, states) in [(1, states / 4), (answers, states - states / 4)] {
+                let (quarter, third) = (states / 4, recoveries / 3);
+                for (answers, keep, states, recoveries) in [
+                    (1, None, quarter, third),
+                    (answers, None, states - 2 * quarter, recoveries - 2 * third),
+                    (answers, Some(KEPT), quarter, third),
+                ] {
                     let plan = Plan {
                         seed,
                         states,
                         only: None,
-                        promise: promise.unwrap_or(durability),
+                        recoveries,
+                        promise: Promise {
+                            durability: promise.unwrap_or(durability),
+                            keep,
+                        },
                         lies: lying_disk,
                     };
                     kept &= record_and_replay(durability, answers, plan)?;
@@ -119,18 +140,25 @@ fn run(command: Command) -> Result<bool, String> {
             seed,
             states,
             state,
+            recoveries,
             promise,
+            keep,
             lying_disk,
         } => {
             let plan = Plan {
                 seed,
                 states,
                 only: Some(state),
-                promise,
+                recoveries,
+                promise: Promise {
+                    durability: promise,
+                    keep,
+                },
                 lies: lying_disk,
             };
             let record = recorder::read(&folder)?;
-            let (_, red) = replay(&record, plan, &folder)?;
+            let recorder = Recorder::build(&folder)?;
+            let (_, red) = replay(&recorder, &record, plan, &folder)?;
             if let Some(red) = &red {
                 tell(red, plan, &folder);
             }
@@ -139,12 +167,15 @@ fn run(command: Command) -> Result<bool, String> {
         Command::Program {
             folder,
             durability,
+            cast,
+            keep,
             end,
             answers,
         } => {
             let run = Run {
                 durability,
-                authors: AUTHORS,
+                cast,
+                keep,
                 answers,
                 end,
             };
@@ -161,23 +192,28 @@ fn record_and_replay(durability: Durability, answers: u64, plan: Plan) -> Result
         .prefix("power-loss-")
         .tempdir()
         .map_err(text)?;
-    let record = recorder::record(recording.path(), durability, answers)?;
+    let keep = plan.promise.keep;
+    let recorder = Recorder::build(recording.path())?;
+    let record = recorder.record(recording.path(), Promise { durability, keep }, answers)?;
     // In memory, flushes cost nothing.
     let memory = Path::new("/dev/shm");
     let work = match tempfile::tempdir_in(memory) {
         Ok(work) => work,
         Err(_) => tempfile::tempdir().map_err(text)?,
     };
-    let (tally, red) = replay(&record, plan, work.path())?;
+    let (tally, red) = replay(&recorder, &record, plan, work.path())?;
     let Tally {
         states,
         with_events,
         most_lost,
         with_losses,
         renamed,
+        with_forgotten,
+        second,
     } = tally;
     println!(
-        "{durability:?}: {} operations recorded, {states} losses of power in {:.1} s, {with_events} with events, \
+        "{durability:?}: {} operations recorded, {states} losses of power in {:.1} s, {second} of them after another \
+         one, {with_events} with events, {with_forgotten} with events forgotten, \
          {with_losses} with answered events lost (at most {most_lost}), \
          {renamed} under a new epoch",
         record.len(),
@@ -194,18 +230,21 @@ fn tell(red: &Red, plan: Plan, kept: &Path) {
     let Plan {
         seed,
         states,
+        recoveries,
         promise,
         lies,
         ..
     } = plan;
+    let keep = promise.keep.map(|keep| format!(" --keep {keep}"));
     println!("RED after {} operations: {}", red.prefix, red.fault);
     println!("  the loss: {}", red.account);
     println!("  what was left: {}", kept.join("state").display());
     println!(
-        "  again: power-loss again {} --seed {seed} --states {states} --state {} --promise {}{}",
+        "  again: power-loss again {} --seed {seed} --states {states} --state {} --recoveries {recoveries} --promise {}{}{}",
         kept.display(),
         red.state,
-        format!("{promise:?}").to_lowercase(),
+        format!("{:?}", promise.durability).to_lowercase(),
+        keep.unwrap_or_default(),
         if lies { " --lying-disk" } else { "" },
     );
 }

@@ -58,6 +58,21 @@ impl Disk {
         }
     }
 
+    /// A folder with these files in it, all of it certain: what is found when the power comes back.
+    pub fn found(lies: bool, remains: &Remains, inode: impl Fn(&str) -> u64) -> Self {
+        let mut disk = Self::new(lies);
+        for (id, (name, bytes)) in remains.iter().enumerate() {
+            disk.by_inode.insert(inode(name), id);
+            disk.names.insert(name.clone(), id);
+            disk.files.push(File {
+                durable: bytes.clone(),
+                changes: Vec::new(),
+            });
+        }
+        disk.durable_names = disk.names.clone();
+        disk
+    }
+
     /// Moves on by one operation.
     pub fn apply(&mut self, operation: &Operation) -> Result<(), String> {
         match operation {

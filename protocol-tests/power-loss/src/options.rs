@@ -11,6 +11,14 @@ pub enum Durability {
     Normal,
 }
 
+/// What has to be there after a loss of power.
+#[derive(Debug, Clone, Copy)]
+pub struct Promise {
+    pub durability: Durability,
+    /// How many of the newest events of each stream; all of them if not given.
+    pub keep: Option<u64>,
+}
+
 pub fn database(folder: &Path) -> PathBuf {
     folder.join("log.db")
 }

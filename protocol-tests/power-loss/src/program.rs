@@ -1,16 +1,18 @@
 //! The program that is recorded: a log in which several authors append, and an application that appends in its own
-//! transactions. What is answered is noted in a file, and so stands in the record between the writes.
+//! transactions. What is answered is noted in a file, and so stands in the record between the writes. Where not all is
+//! kept, what is too old is forgotten at the start and now and then.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use event_log::sqlite::rusqlite::{self, Connection, TransactionBehavior};
 use event_log::sqlite::{SqliteStore, append_in};
-use event_log::{Append, Config, Log, Offset};
+use event_log::{Append, Config, Log, Offset, Retention};
 use tokio::task::JoinSet;
 
 use crate::answer::Answer;
@@ -29,11 +31,36 @@ pub enum End {
     Exit,
 }
 
+/// Who appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Cast {
+    /// The application and some authors, who go on where they were.
+    All,
+    /// Some who have never said anything.
+    Newcomers,
+}
+
+impl Cast {
+    fn authors(self) -> Range<u64> {
+        match self {
+            Self::All => APPLICATION + 1..NEWCOMERS.start,
+            Self::Newcomers => NEWCOMERS,
+        }
+    }
+}
+
+const NEWCOMERS: Range<u64> = 5..7;
+
+/// After so many of its events an author has forgotten what need not be kept.
+const FORGET_AFTER: u64 = 5;
+
 /// How much is done, and how it ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
     pub durability: Durability,
-    pub authors: u64,
+    pub cast: Cast,
+    /// How many events of each stream have to be kept; all of them if not given.
+    pub keep: Option<u64>,
     /// So many appends are answered, of all authors together.
     pub answers: u64,
     pub end: End,
@@ -46,13 +73,22 @@ pub async fn run(folder: &Path, run: Run) -> Result<(), String> {
     let store = SqliteStore::open(options::database(folder), options::store(run.durability));
     let store = store.map_err(|error| error.to_string())?;
     let connection = store.connect().map_err(|error| error.to_string())?;
-    let config = Config::default();
+    let retention = Retention {
+        rows: run.keep,
+        ..Retention::default()
+    };
+    let config = Config {
+        retention,
+        ..Config::default()
+    };
     let log = Log::open(store, config, |event| event.content.clone());
     let log = log.map_err(|error| error.to_string())?;
     let answers = Arc::new(answers);
     let mut tasks = JoinSet::new();
-    tasks.spawn(apply(log.clone(), connection, Arc::clone(&answers), run));
-    for author in 1..run.authors {
+    if run.cast == Cast::All {
+        tasks.spawn(apply(log.clone(), connection, Arc::clone(&answers), run));
+    }
+    for author in run.cast.authors() {
         tasks.spawn(append(log.clone(), author, Arc::clone(&answers), run));
     }
     while let Some(done) = tasks.join_next().await {
@@ -70,7 +106,9 @@ async fn append(
 ) -> Result<(), String> {
     for number in answers.next_of(author).. {
         let event = event(author, number);
+        let stream = event.stream.clone();
         let appended = log.append(event).await.map_err(|error| error.to_string())?;
+        forget(&log, &stream, number, run).await?;
         let answer = Answer {
             epoch: log.epoch(),
             author,
@@ -97,6 +135,7 @@ async fn apply(
     for number in answers.next_of(APPLICATION).. {
         let offset = commit(&log, &mut connection, number)?;
         log.refresh().await.map_err(|error| error.to_string())?;
+        forget(&log, &event(APPLICATION, number).stream, number, run).await?;
         let answer = Answer {
             epoch: log.epoch(),
             author: APPLICATION,
@@ -108,6 +147,18 @@ async fn apply(
         }
     }
     Ok(())
+}
+
+/// Now and then forgets what need not be kept. The log does so too, but not more often than each second.
+async fn forget(log: &Log<Bytes>, stream: &str, number: u64, run: Run) -> Result<(), String> {
+    match run.keep {
+        Some(keep) if number.is_multiple_of(FORGET_AFTER) => {
+            let first = Offset((log.tail(stream).0 + 1).saturating_sub(keep));
+            let trimmed = log.trim(stream, first).await;
+            trimmed.map_err(|error| error.to_string())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One transaction of the application: its row and its event.

@@ -1,13 +1,14 @@
 //! Runs the program under the recorder: builds recorder.c, and preloads it into processes of this very binary.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::disk::Disk;
 use crate::loss::{Loss, Manner};
-use crate::options::Durability;
-use crate::program::End;
+use crate::options::Promise;
+use crate::program::{Cast, End};
 use crate::record::{self, Operation};
 use crate::rng::Rng;
 
@@ -16,48 +17,112 @@ const SOURCE: &str = include_str!("recorder.c");
 /// A record is that of several runs in one folder: each begins with what the one before it has left.
 const RUNS: [End; 4] = [End::Exit, End::Close, End::Exit, End::Exit];
 
-/// Records runs of the program, with so many answers in each of them. The record stays in the folder `at`.
-pub fn record(at: &Path, durability: Durability, answers: u64) -> Result<Vec<Operation>, String> {
-    let library = build(at)?;
-    let folder = at.join("recorded");
-    fs::create_dir(&folder).map_err(|error| error.to_string())?;
-    let folder = fs::canonicalize(folder).map_err(|error| error.to_string())?;
-    let path = record_path(at);
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    for end in RUNS {
-        let [durability, end] = [word(&durability), word(&end)];
-        let run = Command::new(&program)
-            .args(["program", "--durability", &durability, "--end", &end])
-            .args(["--answers", &answers.to_string()])
-            .arg(&folder)
-            .env("LD_PRELOAD", &library)
-            .env("POWER_LOSS_FOLDER", &folder)
-            .env("POWER_LOSS_RECORD", &path)
+/// How many are answered after a loss of power, until the next.
+const RECOVERED: u64 = 6;
+
+/// The recorder, built and ready to be preloaded.
+pub struct Recorder {
+    library: PathBuf,
+}
+
+impl Recorder {
+    /// Builds it in a folder.
+    pub fn build(at: &Path) -> Result<Self, String> {
+        let (source, library) = (at.join("recorder.c"), at.join("recorder.so"));
+        fs::write(&source, SOURCE).map_err(text)?;
+        let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+        let compiled = Command::new(&compiler)
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .args([&library, &source])
+            .arg("-pthread")
             .output()
-            .map_err(|error| error.to_string())?;
-        if !run.status.success() {
-            let said = String::from_utf8_lossy(&run.stderr);
-            return Err(format!(
-                "the recorded program failed: {}: {said}",
-                run.status
-            ));
+            .map_err(|error| format!("{}: {error}", compiler.display()))?;
+        if compiled.status.success() {
+            Ok(Self { library })
+        } else {
+            Err(String::from_utf8_lossy(&compiled.stderr).into_owned())
         }
     }
-    let record = read(at)?;
-    compare(&record, &folder)?;
-    Ok(record)
+
+    /// Records runs of the program, with so many answers in each of them. The record stays in the folder `at`.
+    pub fn record(
+        &self,
+        at: &Path,
+        promise: Promise,
+        answers: u64,
+    ) -> Result<Vec<Operation>, String> {
+        let folder = at.join("recorded");
+        fs::create_dir(&folder).map_err(text)?;
+        let path = record_path(at);
+        for end in RUNS {
+            self.run(&folder, &path, promise, Cast::All, end, answers)?;
+        }
+        let record = read(at)?;
+        compare(&record, Disk::new(false), &folder)?;
+        Ok(record)
+    }
+
+    /// Records into the file `to` how somebody goes on in a folder that a loss of power has left, as on `found`.
+    pub fn record_recovery(
+        &self,
+        folder: &Path,
+        found: Disk,
+        to: &Path,
+        promise: Promise,
+        end: End,
+    ) -> Result<Vec<Operation>, String> {
+        match fs::remove_file(to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(text(error)),
+            _ => self.run(folder, to, promise, Cast::Newcomers, end, RECOVERED)?,
+        }
+        let record = record::parse(&fs::read(to).map_err(text)?)?;
+        compare(&record, found, folder)?;
+        Ok(record)
+    }
+
+    fn run(
+        &self,
+        folder: &Path,
+        record: &Path,
+        Promise { durability, keep }: Promise,
+        cast: Cast,
+        end: End,
+        answers: u64,
+    ) -> Result<(), String> {
+        let folder = fs::canonicalize(folder).map_err(text)?;
+        let program = std::env::current_exe().map_err(text)?;
+        let keep = keep.map(|keep| format!("--keep={keep}"));
+        let run = Command::new(&program)
+            .args(["program", "--durability", &word(&durability)])
+            .args(["--cast", &word(&cast), "--end", &word(&end)])
+            .args(["--answers", &answers.to_string()])
+            .args(keep)
+            .arg(&folder)
+            .env("LD_PRELOAD", &self.library)
+            .env("POWER_LOSS_FOLDER", &folder)
+            .env("POWER_LOSS_RECORD", record)
+            .output()
+            .map_err(text)?;
+        if run.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&run.stderr);
+        Err(format!(
+            "the recorded program failed: {}: {said}",
+            run.status
+        ))
+    }
 }
 
 /// A record with nothing missing leads to just what is in the folder. Otherwise it would prove nothing.
-fn compare(record: &[Operation], folder: &Path) -> Result<(), String> {
-    let mut disk = Disk::new(false);
+fn compare(record: &[Operation], mut disk: Disk, folder: &Path) -> Result<(), String> {
     for operation in record {
         disk.apply(operation)?;
     }
     let recorded = disk.after(&mut Loss::new(Manner::Everything, Rng::of(0, 0)));
     let mut names = Vec::new();
-    for file in fs::read_dir(folder).map_err(|error| error.to_string())? {
-        let file = file.map_err(|error| error.to_string())?;
+    for file in fs::read_dir(folder).map_err(text)? {
+        let file = file.map_err(text)?;
         names.push(file.file_name().to_string_lossy().into_owned());
     }
     names.retain(|name| name != record::ANSWERS);
@@ -70,7 +135,7 @@ fn compare(record: &[Operation], folder: &Path) -> Result<(), String> {
     }
     let files = recorded.iter();
     for (name, bytes) in files.filter(|(name, _)| !name.ends_with("-shm")) {
-        let found = fs::read(folder.join(name)).map_err(|error| error.to_string())?;
+        let found = fs::read(folder.join(name)).map_err(text)?;
         if found != *bytes {
             return Err(format!("{name} holds something that was not recorded"));
         }
@@ -85,23 +150,6 @@ pub fn read(at: &Path) -> Result<Vec<Operation>, String> {
     record::parse(&bytes)
 }
 
-fn build(at: &Path) -> Result<PathBuf, String> {
-    let (source, library) = (at.join("recorder.c"), at.join("recorder.so"));
-    fs::write(&source, SOURCE).map_err(|error| error.to_string())?;
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let compiled = Command::new(&compiler)
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([&library, &source])
-        .arg("-pthread")
-        .output()
-        .map_err(|error| format!("{}: {error}", compiler.display()))?;
-    if compiled.status.success() {
-        Ok(library)
-    } else {
-        Err(String::from_utf8_lossy(&compiled.stderr).into_owned())
-    }
-}
-
 fn record_path(at: &Path) -> PathBuf {
     at.join("record")
 }
@@ -109,4 +157,8 @@ fn record_path(at: &Path) -> PathBuf {
 fn word(value: &impl clap::ValueEnum) -> String {
     let word = value.to_possible_value();
     word.map_or_else(String::new, |word| word.get_name().to_owned())
+}
+
+fn text(error: io::Error) -> String {
+    error.to_string()
 }

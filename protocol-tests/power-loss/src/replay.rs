@@ -1,15 +1,19 @@
 //! Replays a record up to each of its operations, takes the power away there, and has the remains checked.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::answer::Answer;
 use crate::check::{Found, check};
 use crate::disk::{Disk, Remains};
 use crate::loss::{Loss, Manner};
-use crate::options::Durability;
+use crate::options::Promise;
+use crate::program::End;
 use crate::record::Operation;
+use crate::recorder::Recorder;
 use crate::rng::Rng;
 
 /// What is replayed, and by what it is judged.
@@ -20,7 +24,9 @@ pub struct Plan {
     pub states: u64,
     /// Only this one of them.
     pub only: Option<u64>,
-    pub promise: Durability,
+    /// After about so many of them somebody goes on, by the same promise, and the power goes again, several times each.
+    pub recoveries: u64,
+    pub promise: Promise,
     /// As if the disk flushed nothing.
     pub lies: bool,
 }
@@ -36,6 +42,10 @@ pub struct Tally {
     pub with_losses: u64,
     /// States that got a new name.
     pub renamed: u64,
+    /// States in which something was forgotten.
+    pub with_forgotten: u64,
+    /// Losses of power while somebody went on after another one.
+    pub second: u64,
 }
 
 /// A state that breaks the promise.
@@ -53,6 +63,7 @@ pub struct Red {
 
 /// Goes through a record. `Err` is for what has nothing to do with the store; a broken promise is a [`Red`].
 pub fn replay(
+    recorder: &Recorder,
     record: &[Operation],
     plan: Plan,
     work: &Path,
@@ -62,37 +73,136 @@ pub fn replay(
     let mut tally = Tally::default();
     for state in 0..plan.states {
         let prefix = prefix(state, plan.states, record.len());
-        for operation in &record[done..prefix] {
-            disk.apply(operation)?;
-            if let Operation::Answered { line } = operation {
-                answers.push(Answer::parse(line)?);
-            }
-        }
+        move_on(&mut disk, &mut answers, &record[done..prefix])?;
         done = prefix;
         if plan.only.is_some_and(|only| only != state) {
             continue;
         }
-        let manner = Manner::ALL[(state % Manner::ALL.len() as u64) as usize];
-        let mut loss = Loss::new(manner, Rng::of(plan.seed, state));
-        let mut remains = disk.after(&mut loss);
-        start_anew(&mut remains);
-        let folder = lay_out(work, &remains).map_err(|error| error.to_string())?;
-        match check(&folder, &answers, plan.promise) {
-            Ok(found) => tally.add(found),
-            Err(fault) => {
-                let fault = fault.replace(&format!("{}/", folder.display()), "");
-                let red = Red {
-                    state,
-                    prefix,
-                    account: loss.account().to_owned(),
-                    fault,
-                    remains,
-                };
-                return Ok((tally, Some(red)));
+        let scene = Scene {
+            state,
+            plan,
+            disk: &disk,
+            answers: &answers,
+            work,
+        };
+        let (remains, red) = scene.lose(state, prefix, "", &mut tally)?;
+        if red.is_some() {
+            return Ok((tally, red));
+        }
+        if Rng::of(plan.seed, u64::MAX - state).within(0..plan.states) < plan.recoveries {
+            let red = lose_again(&scene, recorder, &remains, prefix, &mut tally)?;
+            if red.is_some() {
+                return Ok((tally, red));
             }
         }
     }
     Ok((tally, None))
+}
+
+/// How often the power goes during one recovery.
+const SECOND_LOSSES: u64 = 12;
+
+/// Lets somebody go on where the power went, and takes it away again in the middle of that.
+fn lose_again(
+    first: &Scene<'_>,
+    recorder: &Recorder,
+    remains: &Remains,
+    prefix_before: usize,
+    tally: &mut Tally,
+) -> Result<Option<Red>, String> {
+    let text = |error: io::Error| error.to_string();
+    let folder = lay_out(first.work, remains).map_err(text)?;
+    let mut inodes = HashMap::new();
+    for name in remains.keys() {
+        let inode = fs::metadata(folder.join(name)).map_err(text)?.ino();
+        inodes.insert(name.clone(), inode);
+    }
+    let found = || Disk::found(first.plan.lies, remains, |name| inodes[name]);
+    let mut disk = found();
+    let end = if first.state.is_multiple_of(2) {
+        End::Exit
+    } else {
+        End::Close
+    };
+    let to = first.work.join("recovery");
+    let record = recorder.record_recovery(&folder, found(), &to, first.plan.promise, end)?;
+    let (mut answers, mut done) = (first.answers.to_vec(), 0);
+    for second in 0..SECOND_LOSSES {
+        let prefix = prefix(second, SECOND_LOSSES, record.len());
+        move_on(&mut disk, &mut answers, &record[done..prefix])?;
+        done = prefix;
+        let scene = Scene {
+            disk: &disk,
+            answers: &answers,
+            ..*first
+        };
+        let what = format!(
+            "after {prefix} of {} operations of a recovery: ",
+            record.len()
+        );
+        let part = (first.state + 1) * 1_000_003 + second;
+        let (_, red) = scene.lose(part, prefix_before, &what, tally)?;
+        if red.is_some() {
+            return Ok(red);
+        }
+        tally.second += 1;
+    }
+    Ok(None)
+}
+
+fn move_on(
+    disk: &mut Disk,
+    answers: &mut Vec<Answer>,
+    operations: &[Operation],
+) -> Result<(), String> {
+    for operation in operations {
+        disk.apply(operation)?;
+        if let Operation::Answered { line } = operation {
+            answers.push(Answer::parse(line)?);
+        }
+    }
+    Ok(())
+}
+
+/// The moment at which the power goes.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    state: u64,
+    plan: Plan,
+    disk: &'a Disk,
+    answers: &'a [Answer],
+    work: &'a Path,
+}
+
+impl Scene<'_> {
+    /// One loss of power, by the choices of a part of the seed, and the check of what is left.
+    fn lose(
+        &self,
+        part: u64,
+        prefix: usize,
+        when: &str,
+        tally: &mut Tally,
+    ) -> Result<(Remains, Option<Red>), String> {
+        let manner = Manner::ALL[(part % Manner::ALL.len() as u64) as usize];
+        let mut loss = Loss::new(manner, Rng::of(self.plan.seed, part));
+        let mut remains = self.disk.after(&mut loss);
+        start_anew(&mut remains);
+        let folder = lay_out(self.work, &remains).map_err(|error| error.to_string())?;
+        let red = match check(&folder, self.answers, self.plan.promise) {
+            Ok(found) => {
+                tally.add(found);
+                None
+            }
+            Err(fault) => Some(Red {
+                state: self.state,
+                prefix,
+                account: format!("{when}{}", loss.account()),
+                fault: fault.replace(&format!("{}/", folder.display()), ""),
+                remains: remains.clone(),
+            }),
+        };
+        Ok((remains, red))
+    }
 }
 
 /// Up to which operation a state goes: from the first state to the last, all of them or evenly spread.
@@ -136,6 +246,7 @@ impl Tally {
         self.most_lost = self.most_lost.max(found.lost);
         self.with_losses += u64::from(found.lost > 0);
         self.renamed += u64::from(found.renamed);
+        self.with_forgotten += u64::from(found.forgotten > 0);
     }
 }
 

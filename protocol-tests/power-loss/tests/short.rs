@@ -28,14 +28,18 @@ fn nothing_answered_is_lost_with_the_power() {
     let folder = tempfile::tempdir().expect("a folder");
     let (kept, said) = power_loss(
         folder.path(),
-        "run --durability full --states 400 --answers 25",
+        "run --durability full --states 400 --answers 25 --recoveries 15",
     );
     assert!(kept, "{said}");
     assert_eq!(
-        said.matches("0 with answered events lost").count(),
-        2,
+        said.matches(", 0 with answered events lost").count(),
+        3,
         "{said}"
     );
+    // The power went a second time, and something was forgotten.
+    assert!(!said.contains(" 0 of them after another one"), "{said}");
+    let forgotten = said.matches(" 0 with events forgotten").count();
+    assert_eq!(forgotten, 2, "{said}");
 }
 
 #[test]
@@ -43,7 +47,7 @@ fn with_normal_flushes_only_the_newest_are_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let (kept, said) = power_loss(
         folder.path(),
-        "run --durability normal --states 250 --answers 25",
+        "run --durability normal --states 250 --answers 25 --recoveries 9",
     );
     assert!(kept, "{said}");
 }
@@ -53,7 +57,7 @@ fn a_disk_that_lies_is_found_out_and_again_the_same() {
     let folder = tempfile::tempdir().expect("a folder");
     let (kept, said) = power_loss(
         folder.path(),
-        "run --durability full --states 200 --answers 10 --lying-disk",
+        "run --durability full --states 200 --answers 10 --recoveries 0 --lying-disk",
     );
     assert!(!kept, "{said}");
     let red = |said: &str| {
@@ -74,7 +78,7 @@ fn normal_flushes_do_not_keep_the_promise_of_full_ones() {
     let folder = tempfile::tempdir().expect("a folder");
     let (kept, said) = power_loss(
         folder.path(),
-        "run --durability normal --promise full --states 200 --answers 10",
+        "run --durability normal --promise full --states 200 --answers 10 --recoveries 0",
     );
     assert!(!kept, "{said}");
     assert!(said.contains("answered and lost"), "{said}");

@@ -188,3 +188,20 @@ fn what_cannot_have_happened_is_refused() {
     };
     assert!(disk.apply(&rename).is_err());
 }
+
+#[test]
+fn what_was_found_is_certain_and_what_comes_after_is_not() {
+    let found = remains(&[("a", b"one"), ("b", b"two")]);
+    let inode = |name: &str| if name == "a" { 1 } else { 2 };
+    let mut disk = Disk::found(false, &found, inode);
+    for operation in [
+        write(2, 0, b"new"),
+        Operation::Unlink {
+            name: "a".to_owned(),
+        },
+    ] {
+        disk.apply(&operation).expect("a possible operation");
+    }
+    assert_eq!(after(&disk, Manner::Nothing), found);
+    assert_eq!(after(&disk, Manner::Everything), remains(&[("b", b"new")]));
+}

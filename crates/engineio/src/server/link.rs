@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Engine, Handler, lock, now};
+use super::{Engine, Handler, lock, now, wake::Parked};
 use crate::{
     dialect::{Dialect, Protocol},
     error::{CloseDetail, CloseReason, DecodeError, PushError},
@@ -41,7 +41,7 @@ struct Core {
     /// A thread is calling the application; it will also hand out the events that are added meanwhile.
     dispatching: bool,
     /// The transports that have nothing to do, by [`Transport`].
-    parked: [Option<Waker>; 2],
+    parked: [Option<Parked>; 2],
     /// The deadline the clock has for this session.
     armed: Option<Instant>,
     counted_unconnected: bool,
@@ -406,14 +406,14 @@ impl Core {
             Wire::Polling => Transport::Polling,
             Wire::WebSocket(_) => Transport::WebSocket,
         };
-        self.parked[transport as usize] = Some(waker.clone());
+        self.parked[transport as usize] = Some(Parked::here(waker));
     }
 
-    fn take_carrier_waker(&mut self) -> Option<Waker> {
+    fn take_carrier_waker(&mut self) -> Option<Parked> {
         self.take_waker(self.session.transport())
     }
 
-    fn take_waker(&mut self, transport: Transport) -> Option<Waker> {
+    fn take_waker(&mut self, transport: Transport) -> Option<Parked> {
         let slot = &mut self.parked[transport as usize];
         if slot.is_some() && self.session.wants_transmit(transport) {
             slot.take()
@@ -423,8 +423,8 @@ impl Core {
     }
 }
 
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+fn wake(parked: Option<Parked>) {
+    if let Some(parked) = parked {
+        parked.wake();
     }
 }

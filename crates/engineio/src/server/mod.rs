@@ -21,6 +21,7 @@ mod tests;
 mod tls;
 #[cfg(unix)]
 mod unix;
+mod wake;
 mod websocket;
 mod workers;
 

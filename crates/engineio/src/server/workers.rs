@@ -2,9 +2,10 @@
 
 use std::{
     cell::RefCell,
-    future::{Future, pending},
+    future::{Future, pending, poll_fn},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -18,6 +19,7 @@ use tokio::{
     sync::{Notify, oneshot},
 };
 
+use super::wake::WakeList;
 use crate::config::Config;
 
 /// The most workers there are, whatever the configuration says.
@@ -206,7 +208,8 @@ fn start_thread(
 
 /// The life of a worker: it runs its tasks until it is told to stop, and for a while those that go on then.
 fn work(runtime: Runtime, stop: oneshot::Receiver<()>, grace: Duration) {
-    runtime.block_on(async {
+    let wake_list = WakeList::here();
+    let mut life = pin!(async {
         let _dropped = stop.await;
         let tasks = Handle::current().metrics();
         let ended = async {
@@ -219,6 +222,10 @@ fn work(runtime: Runtime, stop: oneshot::Receiver<()>, grace: Duration) {
             tracing::debug!(tasks, "worker ends before its tasks");
         }
     });
+    runtime.block_on(poll_fn(|context| {
+        wake_list.wake(context);
+        life.as_mut().poll(context)
+    }));
     // Blocking work that is under way is not waited for.
     runtime.shutdown_background();
 }

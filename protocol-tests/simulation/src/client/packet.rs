@@ -1,0 +1,92 @@
+//! Packets of Socket.IO as a client of the chat writes and reads them.
+
+use chaos::history::Facts;
+use serde_json::Value;
+
+/// What the server says.
+#[derive(Debug, PartialEq)]
+pub enum Packet {
+    Connected,
+    Refused(String),
+    Disconnected,
+    Event(Vec<Value>),
+    Answer(u64, Vec<Value>),
+}
+
+/// What the answer to a message says.
+#[derive(Debug, PartialEq)]
+pub enum Answer {
+    Stored(Facts),
+    /// For good.
+    Refused(String),
+    /// To be tried again.
+    Later(String),
+}
+
+/// The packet that asks to be let in.
+pub fn connect(auth: &Value) -> String {
+    format!("0{auth}")
+}
+
+/// An event that wants an answer.
+pub fn event(id: u64, arguments: &Value) -> String {
+    format!("2{id}{arguments}")
+}
+
+impl Packet {
+    pub fn read(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (kind, rest) = text.split_at_checked(1)?;
+        Some(match kind {
+            "0" => Self::Connected,
+            "1" => Self::Disconnected,
+            "2" => Self::Event(serde_json::from_str(rest).ok()?),
+            "3" => {
+                let start = rest.find('[')?;
+                let id = rest[..start].parse().ok()?;
+                Self::Answer(id, serde_json::from_str(&rest[start..]).ok()?)
+            }
+            "4" => Self::Refused(rest.to_owned()),
+            _ => return None,
+        })
+    }
+}
+
+impl Answer {
+    pub fn read(arguments: &[Value]) -> Self {
+        let answer = arguments.first().unwrap_or(&Value::Null);
+        let text = |name| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+        let offset = answer.get("offset").and_then(Value::as_u64);
+        match (text("error").as_deref(), offset) {
+            (Some(error @ ("invalid" | "conflict")), _) => Self::Refused(error.to_owned()),
+            (Some(error), _) => Self::Later(error.to_owned()),
+            (None, Some(offset)) => Self::Stored(Facts {
+                duplicate: answer.get("duplicate").and_then(Value::as_bool),
+                epoch: text("epoch"),
+                ..Facts::offset(offset)
+            }),
+            (None, None) => Self::Later(format!("an answer that says nothing: {answer}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_is_read() {
+        let answer = Packet::Answer(12, vec![json!({"offset": 3})]);
+        assert_eq!(Packet::read(b"312[{\"offset\":3}]"), Some(answer));
+        assert_eq!(Packet::read(b"0{\"sid\":\"x\"}"), Some(Packet::Connected));
+        assert_eq!(
+            Packet::read(b"2[\"a\",1]"),
+            Some(Packet::Event(vec![json!("a"), json!(1)]))
+        );
+        assert_eq!(Packet::read(b"9"), None);
+        let busy = Answer::Later("busy".to_owned());
+        assert_eq!(Answer::read(&[json!({"error": "busy"})]), busy);
+    }
+}

@@ -1,0 +1,442 @@
+//! One run: the loop that lets one thing happen after another, and the faults.
+//!
+//! ```text
+//!   storm: faults, and clients that talk ──► calm: what is broken heals, and everybody finds out ──► heal
+//!     ──► rest: nothing is pending, and all have read everything ──► the clients leave ──► the verdict
+//! ```
+
+use std::cell::Cell;
+
+use chaos::checker::{self, PATIENCE, Verdict};
+use chaos::content::key_of;
+use chaos::history::{Facts, Kind, Op};
+use chaos::rng::{Rng, hash};
+use event_log::{Epoch, StoreError};
+
+use crate::agenda::{Agenda, Event, Ms};
+use crate::client::Client;
+use crate::disk::Disk;
+use crate::network::Network;
+use crate::network::pipe::Pipes;
+use crate::plant::Plant;
+use crate::process::{Leftovers, Process};
+use crate::record::Record;
+use crate::settings::{Fault, Settings};
+use crate::stage::Stage;
+use crate::store::{Mood, Moods, SimStore, stored_on};
+
+/// How long the calm may last until everybody knows what was cut: longer than any heartbeat and any attempt.
+const CALM_WITHIN: Ms = 40_000;
+
+/// How long sessions may outlive their clients.
+const FORGOTTEN_WITHIN: Ms = 60_000;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Past {
+    pub seed: u64,
+    pub record: Record,
+    pub verdict: Verdict,
+    /// How long it took by its own clock.
+    pub lasted: Ms,
+}
+
+impl Past {
+    pub fn is_good(&self) -> bool {
+        self.verdict.is_good() && self.record.wrong.is_empty()
+    }
+}
+
+/// Everything of a run that is under way.
+struct Run {
+    stage: Stage,
+    settings: Settings,
+    rng: Rng,
+    clients: Vec<Client>,
+    process: Option<Process>,
+    disk: Disk,
+    moods: Moods,
+    epoch: Epoch,
+    starts: u64,
+    is_log_called: bool,
+    is_calm: bool,
+    /// Whether the death on the disk that is planned takes the machine with it.
+    power_is_lost: bool,
+}
+
+thread_local! {
+    /// How often this thread has panicked where nobody planned it.
+    static PANICS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts panics from now on: tokio and the log catch those of their tasks, and a run has to be red all the same.
+pub fn count_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        PANICS.with(|panics| panics.set(panics.get() + 1));
+        before(info);
+    }));
+}
+
+/// Runs a seed, with a fault planted into what everybody relies on if that is wished for.
+pub fn run(seed: u64, plant: Option<Plant>) -> Past {
+    let panics = PANICS.get();
+    let mut run = Run::new(seed, plant);
+    run.storm();
+    run.calm();
+    run.rest();
+    run.end();
+    let unplanned = PANICS.get() - panics;
+    if unplanned > 0 {
+        let what = format!("{unplanned} panics");
+        run.stage.record.wrong.push(what);
+    }
+    let record = run.stage.record;
+    Past {
+        seed,
+        verdict: checker::check(&record.history),
+        record,
+        lasted: run.stage.agenda.now,
+    }
+}
+
+impl Run {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an arbitrary moment to count from"
+    )]
+    fn new(seed: u64, plant: Option<Plant>) -> Self {
+        let settings = Settings::of(seed);
+        let mut rng = Rng::of(seed, "run");
+        let network = Network::new(Rng::of(seed, "network"), settings.weather.clone(), plant);
+        let mut stage = Stage {
+            seed,
+            agenda: Agenda::default(),
+            network,
+            record: Record::default(),
+            plant,
+            began: std::time::Instant::now(),
+            is_ending: false,
+        };
+        let count = usize::try_from(settings.clients).unwrap_or(usize::MAX);
+        let clients = (0..count).map(|index| Client::new(index, &settings, &mut stage));
+        let clients = clients.collect();
+        stage.agenda.at(0, Event::Start);
+        let first = rng.within(1..settings.pause + 1);
+        stage.agenda.at(first, Event::Fault);
+        let mut epoch = [0; 15];
+        epoch[..8].copy_from_slice(&rng.draw().to_le_bytes());
+        Self {
+            stage,
+            clients,
+            process: None,
+            disk: Disk::new(plant == Some(Plant::LyingFlush)),
+            moods: Moods::default(),
+            epoch: Epoch::from_random(epoch),
+            starts: 0,
+            is_log_called: false,
+            is_calm: false,
+            power_is_lost: false,
+            settings,
+            rng,
+        }
+    }
+
+    /// Clients talk and come and go, and things break.
+    fn storm(&mut self) {
+        let end = self.settings.storm;
+        self.go_on(end, |_| false);
+    }
+
+    /// Nothing breaks any more. What is broken is mended, and whoever has to find out that a connection is dead does.
+    fn calm(&mut self) {
+        self.is_calm = true;
+        self.stage.is_ending = true;
+        self.stage.network.heal();
+        self.moods.clear();
+        self.disk.heal();
+        let until = self.stage.agenda.now + CALM_WITHIN;
+        let is_calm = self.go_on(until, |run| {
+            run.process.is_some() && !run.clients.iter().any(|client| client.is_hurt(&run.stage))
+        });
+        if !is_calm {
+            let what = "a client does not find out that its connection is dead".to_owned();
+            self.stage.record.wrong.push(what);
+        }
+        self.stage
+            .note("nemesis", Op::Heal, Kind::Info, None, Facts::default());
+    }
+
+    /// What is pending resolves, and everybody reads to the end.
+    fn rest(&mut self) {
+        // Longer than the checker's patience, so that it is the checker who says that it took too long.
+        let until = self.stage.agenda.now + 2 * PATIENCE / 1_000;
+        self.go_on(until, |run| {
+            // By what the server thinks: if there is more on the disk, the verdict will say so.
+            run.process.as_ref().is_some_and(|process| {
+                let tail = process.tail();
+                run.clients.iter().all(|client| client.is_done(tail))
+            })
+        });
+        for event in stored_on(&self.disk) {
+            let facts = Facts {
+                hash: Some(hash(&event.content)),
+                ..Facts::offset(event.offset.0)
+            };
+            let content = String::from_utf8_lossy(&event.content);
+            let key = Some(key_of(&content));
+            self.stage.note("disk", Op::Row, Kind::Ok, key, facts);
+        }
+    }
+
+    /// All leave, and nothing is left of them.
+    fn end(&mut self) {
+        for client in &mut self.clients {
+            client.leave(&mut self.stage);
+        }
+        self.clients.clear();
+        let nothing = Leftovers {
+            sessions: 0,
+            subscriptions: 0,
+            replays: 0,
+        };
+        let until = self.stage.agenda.now + FORGOTTEN_WITHIN;
+        let left = |run: &Self| run.process.as_ref().map(Process::leftovers);
+        if !self.go_on(until, |run| left(run).as_ref() == Some(&nothing)) {
+            let what = format!("nobody is there, and the server has {:?}", left(self));
+            self.stage.record.wrong.push(what);
+        }
+        if let Some(process) = self.process.take() {
+            self.stage.network.pipes = None;
+            process.kill();
+        }
+    }
+
+    /// Lets things happen until then, or until it is enough; says whether it was.
+    fn go_on(&mut self, until: Ms, is_enough: impl Fn(&Self) -> bool) -> bool {
+        let mut looked = self.stage.agenda.now;
+        loop {
+            let now = self.stage.agenda.now;
+            if looked != now {
+                looked = now;
+                if is_enough(self) {
+                    return true;
+                }
+            }
+            if now >= until {
+                return false;
+            }
+            let mut happened = false;
+            // Sometimes the server has its turn between two things of one moment.
+            while let Some(event) = self.stage.agenda.pop_due() {
+                self.happen(event);
+                happened = true;
+                if self.rng.chance(300) {
+                    break;
+                }
+            }
+            if happened {
+                self.call_log();
+            }
+            let next = self.stage.agenda.next_time().unwrap_or(until);
+            let next = next.clamp(now + 1, until.max(now + 1));
+            self.stage.agenda.now = match &self.process {
+                Some(process) => process.run_until(next),
+                None => next,
+            };
+            self.stage
+                .network
+                .collect(&mut self.stage.agenda, &mut self.stage.record);
+            self.call_log();
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let Stage {
+            agenda,
+            network,
+            record,
+            ..
+        } = &mut self.stage;
+        match event {
+            Event::ToServer(id) => network.deliver_to_server(id, agenda, record),
+            Event::ToClient(id) => {
+                let delivered = network.deliver_to_client(id, agenda, record);
+                if let Some((client, delivered)) = delivered
+                    && let Some(client) = self.clients.get_mut(client)
+                {
+                    client.receive(id, delivered, &mut self.stage);
+                }
+            }
+            Event::Client(index) => {
+                if let Some(client) = self.clients.get_mut(index) {
+                    client.call(&mut self.stage);
+                }
+            }
+            Event::Log => self.step_log(),
+            Event::Fault => {
+                let next = agenda.now + self.rng.within(1..self.settings.pause + 1);
+                agenda.at(next, Event::Fault);
+                let fault = self.settings.fault(&mut self.rng);
+                fault
+                    .into_iter()
+                    .for_each(|fault| self.break_something(fault));
+            }
+            Event::Mishap => {
+                let fault = self.rng.pick(&[Fault::Kill, Fault::PowerLoss]);
+                self.break_something(fault);
+            }
+            Event::Start => self.start(),
+        }
+    }
+
+    fn start(&mut self) {
+        if self.process.is_some() {
+            return;
+        }
+        self.starts += 1;
+        self.disk.restart();
+        let mut rng = Rng::of(self.stage.seed, &format!("process {}", self.starts));
+        let pipes = Pipes::new(Rng::of(rng.draw(), "pipes"), self.settings.room);
+        let (disk, moods) = (self.disk.clone(), self.moods.clone());
+        let now = self.stage.agenda.now;
+        let store = SimStore::open(disk, moods, self.epoch, self.stage.plant);
+        let process = store
+            .and_then(|store| Process::start(now, &self.settings, store, pipes.clone(), &mut rng));
+        match process {
+            Ok(process) => {
+                self.stage
+                    .note("nemesis", Op::Start, Kind::Ok, None, Facts::what("start"));
+                // It is often now that the last crash shows.
+                if self.starts > 1 && self.rng.chance(self.settings.mishaps) {
+                    let soon = now + self.rng.within(1..3_000);
+                    self.stage.agenda.at(soon, Event::Mishap);
+                }
+                self.process = Some(process);
+                self.stage.network.pipes = Some(pipes);
+                self.stage.network.is_dark = false;
+            }
+            // The store could not be read: whoever watches over the server tries again.
+            Err(StoreError::Busy | StoreError::Unavailable(_)) => {
+                self.stage.record.count("start fails");
+                self.stage.agenda.at(now + 50, Event::Start);
+            }
+            Err(error) => {
+                let what = format!("the server does not start: {error}");
+                self.stage.record.wrong.push(what);
+            }
+        }
+    }
+
+    /// The log is to move, now that there may be a reason to.
+    fn call_log(&mut self) {
+        if !self.is_log_called && self.process.is_some() {
+            self.is_log_called = true;
+            let at = self.stage.agenda.now + self.rng.within(0..4);
+            self.stage.agenda.at(at, Event::Log);
+        }
+    }
+
+    fn step_log(&mut self) {
+        self.is_log_called = false;
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        let moved = process.step_log(&mut self.rng);
+        if self.disk.has_killed() {
+            let power = self.power_is_lost;
+            return self.die(power);
+        }
+        if moved {
+            self.call_log();
+        } else if process.is_log_waiting() {
+            self.is_log_called = true;
+            let at = self.stage.agenda.now + 50;
+            self.stage.agenda.at(at, Event::Log);
+        }
+    }
+
+    fn break_something(&mut self, fault: Fault) {
+        if self.is_calm {
+            return;
+        }
+        let now = self.stage.agenda.now;
+        let client = self.rng.size(0..self.settings.clients);
+        let longest = self.rng.pick(&[500, 5_000]);
+        let time = self.rng.within(50..longest);
+        match fault {
+            Fault::Kill | Fault::PowerLoss => {
+                let Some(process) = &self.process else { return };
+                process.run_steps(self.rng.within(0..40));
+                self.die(fault == Fault::PowerLoss);
+            }
+            Fault::KillInStore | Fault::PowerLossInStore => {
+                self.power_is_lost = fault == Fault::PowerLossInStore;
+                let after = self.rng.within(0..4);
+                self.disk.die_after(u32::try_from(after).unwrap_or(0));
+            }
+            Fault::Stop => {
+                let Some(process) = &self.process else { return };
+                self.stage.record.fault(now, "stop");
+                self.stage.agenda.now = process.oversleep(time);
+            }
+            Fault::Write => {
+                let mood = self.rng.pick(&Mood::ALL);
+                self.stage.record.fault(now, mood.name());
+                self.moods.write(mood);
+            }
+            Fault::Read => {
+                self.stage.record.fault(now, "read fails");
+                let error = self.rng.pick(&[true, false]);
+                self.moods.read(match error {
+                    true => StoreError::Busy,
+                    false => StoreError::Unavailable("planned".to_owned()),
+                });
+            }
+            Fault::Full => {
+                let is_full = self.rng.chance(400);
+                if is_full {
+                    self.stage.record.fault(now, "full disk");
+                }
+                self.disk.set_full(is_full);
+            }
+            Fault::Part => {
+                self.stage.record.fault(now, "out of reach");
+                self.stage.network.part(client, now + time);
+            }
+            Fault::Doze => {
+                self.stage.record.fault(now, "takes nothing");
+                self.stage.network.doze(client, now + time);
+            }
+        }
+    }
+
+    /// The process is gone, and with the power the machine, until it is started again.
+    fn die(&mut self, is_power_lost: bool) {
+        let Some(process) = self.process.take() else {
+            return;
+        };
+        let now = self.stage.agenda.now;
+        let what = match (self.disk.has_killed(), is_power_lost) {
+            (false, false) => "kill",
+            (true, false) => "kill in the store",
+            (false, true) => "power loss",
+            (true, true) => "power loss in the store",
+        };
+        self.stage.record.fault(now, what);
+        self.stage.network.is_dark = is_power_lost;
+        let Stage {
+            agenda,
+            network,
+            record,
+            ..
+        } = &mut self.stage;
+        network.lose_process(is_power_lost, agenda, record);
+        process.kill();
+        if is_power_lost {
+            self.disk.lose_power(&mut self.rng);
+        }
+        let back = now + self.rng.within(1..1_500);
+        self.stage.agenda.at(back, Event::Start);
+    }
+}

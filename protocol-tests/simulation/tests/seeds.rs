@@ -1,0 +1,130 @@
+//! The short form of the simulation: some hundred seeds, and proof that it sees what is wrong.
+
+#![allow(clippy::unwrap_used, reason = "in a test that is how a failure shows")]
+
+use std::num::NonZero;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use simulation::plant::Plant;
+use simulation::run::{Past, count_panics, run};
+
+/// Runs which were red once, each for the reason that stands beside it.
+const REGRESSIONS: [u64; 0] = [];
+
+const SEEDS: u64 = 200;
+
+/// The most runs that a planted fault may stay unseen.
+const FOUND_WITHIN: u64 = 400;
+
+fn past(seed: u64, plant: Option<Plant>) -> Past {
+    static COUNTS: Once = Once::new();
+    COUNTS.call_once(count_panics);
+    run(seed, plant)
+}
+
+/// Looks at these seeds on all processors, until one is what is looked for.
+fn find(seeds: u64, is_it: impl Fn(u64) -> bool + Sync) -> Option<u64> {
+    let next = AtomicU64::new(1);
+    let found = AtomicU64::new(u64::MAX);
+    let jobs = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > seeds || found.load(Ordering::Relaxed) != u64::MAX {
+                        return;
+                    }
+                    if is_it(seed) {
+                        found.fetch_min(seed, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    Some(found.into_inner()).filter(|seed| *seed != u64::MAX)
+}
+
+/// What was wrong, by the shortest history that shows it.
+fn what_is_wrong(past: &Past) -> String {
+    let fault = past.verdict.plainest();
+    let excerpt = fault.map(|fault| fault.excerpt(&past.record.history));
+    let mut lines = Vec::new();
+    chaos::history::write(&excerpt.unwrap_or_default(), &mut lines).unwrap();
+    let lines = String::from_utf8_lossy(&lines);
+    format!(
+        "seed {}: {:?}, {fault:?}\n{lines}\ncargo run -p simulation -- --seed {0}",
+        past.seed, past.record.wrong
+    )
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_repeated_or_reordered() {
+    let red = find(SEEDS, |seed| !past(seed, None).is_good());
+    if let Some(seed) = red {
+        panic!("{}", what_is_wrong(&past(seed, None)));
+    }
+    for seed in REGRESSIONS {
+        let past = past(seed, None);
+        assert!(past.is_good(), "{}", what_is_wrong(&past));
+    }
+}
+
+#[test]
+fn a_seed_happens_again_in_every_step() {
+    for seed in 1..=8 {
+        let (first, second) = (past(seed, None), past(seed, None));
+        assert!(first.record.steps() > 100);
+        assert_eq!(first.record.hash(), second.record.hash(), "seed {seed}");
+        assert_eq!(first.record.history, second.record.history);
+    }
+    assert_ne!(past(1, None).record.hash(), past(2, None).record.hash());
+}
+
+#[test]
+fn every_planted_fault_is_found() {
+    for plant in Plant::ALL {
+        let red = find(FOUND_WITHIN, |seed| !past(seed, Some(plant)).is_good());
+        assert!(red.is_some(), "{} was not found", plant.name());
+    }
+}
+
+#[test]
+fn every_kind_of_fault_is_made() {
+    let kinds = [
+        "black hole",
+        "busy",
+        "cursor forgotten",
+        "cut",
+        "dribble",
+        "full disk",
+        "half-open",
+        "kill",
+        "kill in the store",
+        "leave",
+        "out of reach",
+        "page of history",
+        "power loss",
+        "power loss in the store",
+        "read fails",
+        "refused",
+        "reload",
+        "slow connection",
+        "start fails",
+        "stop",
+        "store panics",
+        "store panics and has stored",
+        "takes nothing",
+        "upgrade",
+        "write fails",
+        "write fails and is stored",
+    ];
+    for kind in kinds {
+        let made = find(SEEDS, |seed| {
+            past(seed, None).record.counts.contains_key(kind)
+        });
+        assert!(made.is_some(), "{kind} was never made");
+    }
+}

@@ -77,6 +77,7 @@ pub mod handshake;
 mod sid;
 
 pub mod client_session;
+mod fifo;
 mod outbox;
 pub mod session;
 mod timer;

@@ -1,11 +1,10 @@
 //! The bounded, ordered queue of what a session has to send.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 
 use crate::{
     dialect::{Dialect, Protocol},
+    fifo::Fifo,
     packet::Frame,
     payload,
 };
@@ -13,12 +12,9 @@ use crate::{
 /// What a packet costs on top of its bytes, so that one bound holds for bytes and packets.
 const OVERHEAD: usize = 64;
 
-/// An empty queue gives memory above this many packets back.
-const KEPT_CAPACITY: usize = 16;
-
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    frames: VecDeque<Queued>,
+    frames: Fifo<Queued>,
     cost: usize,
 }
 
@@ -127,7 +123,6 @@ impl Outbox {
             is_compressed |= compress;
             batch.push(frame);
         }
-        self.give_back();
         is_compressed
     }
 
@@ -138,10 +133,9 @@ impl Outbox {
         dropped
     }
 
-    fn give_back(&mut self) {
-        if self.frames.is_empty() && self.frames.capacity() > KEPT_CAPACITY {
-            self.frames = VecDeque::new();
-        }
+    /// Gives back what an empty queue keeps for the next rush.
+    pub(crate) fn give_back(&mut self) {
+        self.frames.give_back();
     }
 }
 
@@ -220,15 +214,5 @@ mod tests {
     #[test]
     fn a_flag_takes_no_room() {
         assert_eq!(size_of::<Queued>(), size_of::<Frame>());
-    }
-
-    #[test]
-    fn gives_memory_back_when_emptied() {
-        let mut outbox = Outbox::default();
-        for _ in 0..1_000 {
-            outbox.push(frame(1));
-        }
-        outbox.take(usize::MAX, &mut Vec::new());
-        assert!(outbox.frames.capacity() <= KEPT_CAPACITY);
     }
 }

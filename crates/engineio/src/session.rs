@@ -9,7 +9,6 @@ mod watch;
 mod tests;
 
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,6 +19,7 @@ use crate::{
     config::Config,
     dialect::{Dialect, Protocol},
     error::{CloseDetail, CloseReason},
+    fifo::Fifo,
     handshake::{Transport, open_packet},
     outbox::Outbox,
     packet::{self, Frame, Message, Packet},
@@ -73,7 +73,7 @@ pub struct Session {
     /// Whether what was taken last for a long poll is to be compressed.
     is_batch_compressed: bool,
     is_watched: bool,
-    events: VecDeque<Event>,
+    events: Fifo<Event>,
 }
 
 /// What the application is told.
@@ -212,7 +212,7 @@ impl Session {
             outbox,
             is_batch_compressed: true,
             is_watched: false,
-            events: VecDeque::new(),
+            events: Fifo::default(),
         }
     }
 
@@ -322,6 +322,7 @@ impl Session {
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::Ping => {
+                    self.give_memory_back();
                     self.outbox.push(packet::PING);
                     self.pong_extended = false;
                     self.await_sign_of_life(now);
@@ -471,6 +472,7 @@ impl Session {
                 }
             }
             (Packet::Ping(data), Protocol::V3) => {
+                self.give_memory_back();
                 self.await_sign_of_life(now);
                 // A client that pings and does not take the pongs fills its queue, and ends as any such does.
                 let _closed = self.send(&[pong(data)]);

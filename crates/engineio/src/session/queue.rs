@@ -70,6 +70,12 @@ impl Session {
         self.outbox.is_empty()
     }
 
+    /// With each heartbeat, which is seldom, so that a session that has become quiet holds next to nothing.
+    pub(super) fn give_memory_back(&mut self) {
+        self.outbox.give_back();
+        self.events.give_back();
+    }
+
     /// Whether the transport takes something now.
     fn is_writable(&self) -> bool {
         match self.transport {

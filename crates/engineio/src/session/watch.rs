@@ -37,6 +37,8 @@ impl Session {
         if self.outbox.is_empty() {
             self.events.push_back(Event::Drained);
         }
-        self.events.extend(end);
+        if let Some(end) = end {
+            self.events.push_back(end);
+        }
     }
 }

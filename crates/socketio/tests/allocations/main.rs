@@ -1,15 +1,19 @@
 //! Allocations per operation and per message, counted and held against [`budget`]. Counts are the same on any machine
 //! and under any load, which times are not.
 //!
-//! It is one test, since all of a process is counted. To see every count:
+//! The other test is about what stays: the bytes that idle sessions hold, and what is left when they have gone. The tests
+//! take turns, since all of a process is counted. To see every count:
 //! `cargo test -p socketio --test allocations -- --nocapture`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod budget;
 mod codecs;
+mod held;
 mod peer;
 mod server;
+
+use std::sync::{Mutex, PoisonError};
 
 use dhat::HeapStats;
 
@@ -21,6 +25,7 @@ type Count = (&'static str, f64);
 
 #[test]
 fn nothing_allocates_more_than_its_budget() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let _profiler = dhat::Profiler::builder().testing().build();
     let mut counts = codecs::counts();
     counts.extend(server::counts());
@@ -38,6 +43,16 @@ fn nothing_allocates_more_than_its_budget() {
     }
     assert!(over.is_empty(), "{}", over.join("\n"));
 }
+
+#[test]
+fn quiet_sessions_hold_little_and_leave_nothing_behind() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _profiler = dhat::Profiler::builder().testing().build();
+    held::check();
+}
+
+/// Of the tests.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Buffers and tables that grow now and then are paid for by many messages: so much of an allocation is none.
 const AMORTISED: f64 = 0.1;

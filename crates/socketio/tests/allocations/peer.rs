@@ -15,7 +15,12 @@ pub struct Pipe {
 
 impl Pipe {
     pub fn to(io: &Server) -> Self {
-        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        Self::of_size(io, 64 * 1024)
+    }
+
+    /// One that holds so many bytes each way.
+    pub fn of_size(io: &Server, size: usize) -> Self {
+        let (ours, theirs) = tokio::io::duplex(size);
         let connection = http1::Builder::new()
             .serve_connection(TokioIo::new(theirs), io.service())
             .with_upgrades();
@@ -23,7 +28,7 @@ impl Pipe {
         tokio::spawn(connection);
         Self {
             stream: ours,
-            buffer: vec![0; 64 * 1024],
+            buffer: vec![0; size],
             filled: 0,
         }
     }
@@ -89,7 +94,11 @@ impl Pipe {
 
 /// A WebSocket in the main namespace.
 pub async fn websocket(io: &Server) -> Pipe {
-    let mut pipe = Pipe::to(io);
+    websocket_on(Pipe::to(io)).await
+}
+
+/// The same on a connection that there is.
+pub async fn websocket_on(mut pipe: Pipe) -> Pipe {
     let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\n\
         upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     pipe.write(request.as_bytes()).await;

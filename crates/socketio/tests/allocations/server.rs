@@ -177,7 +177,7 @@ fn counted(name: &'static str, runtime: &Runtime, mut turn: impl AsyncFnMut()) -
 /// So many that buffers and tables have the size that they keep.
 const WARM_UP: usize = 20;
 
-fn runtime() -> Runtime {
+pub fn runtime() -> Runtime {
     // With the clock held no heartbeat comes in between, however slow the machine is.
     Builder::new_current_thread()
         .enable_time()
@@ -186,7 +186,7 @@ fn runtime() -> Runtime {
         .unwrap()
 }
 
-fn server(config: Config) -> Server {
+pub fn server(config: Config) -> Server {
     let io = Server::with_config(config);
     let namespace = io.of("/");
     answers(&namespace);

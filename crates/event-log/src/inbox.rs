@@ -176,7 +176,7 @@ impl Gather {
     }
 }
 
-#[cfg(all(test, not(feature = "loom")))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Arc;

@@ -2,16 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak, atomic::Ordering},
     time::Instant,
 };
 
-use tokio::sync::Notify;
-
-use super::{Handler, Link, lock, now, workers};
+use super::{
+    Handler, Link, lock, now,
+    sync::{AtomicBool, Mutex, Notify},
+    workers,
+};
 
 /// How many sessions are driven before the clock lets others run.
 const DUE_BUDGET: usize = 64;

@@ -4,14 +4,16 @@
 use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, Weak, atomic::Ordering},
+    sync::{Arc, Weak, atomic::Ordering},
     task::{Context, Waker},
     time::Instant,
 };
 
-use tokio::sync::Notify;
-
-use super::{Engine, Handler, lock, now, wake::Parked};
+use super::{
+    Engine, Handler, lock, now,
+    sync::{Mutex, MutexGuard, Notify},
+    wake::Parked,
+};
 use crate::{
     dialect::{Dialect, Protocol},
     error::{CloseDetail, CloseReason, DecodeError, PushError},

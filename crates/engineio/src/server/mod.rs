@@ -9,12 +9,15 @@ mod hooks;
 mod layer;
 mod link;
 mod listener;
+#[cfg(all(test, feature = "loom"))]
+mod models;
 mod new_sid;
 mod patient;
 mod polling;
 mod refusal;
 mod serve;
 mod service;
+mod sync;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "rustls")]
@@ -27,13 +30,10 @@ mod workers;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock, PoisonError, atomic::Ordering},
 };
 
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::runtime::Handle;
 
 use crate::{
     config::Config,
@@ -49,7 +49,11 @@ use crate::{
 pub use self::tls::{ClientCertificates, Tls, TlsError};
 #[cfg(unix)]
 pub use self::unix::UnixSocket;
-use self::{clock::Clock, new_sid::NewSid};
+use self::{
+    clock::Clock,
+    new_sid::NewSid,
+    sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Notify, RwLock},
+};
 pub use self::{
     files::StaticFiles,
     hooks::Hooks,

@@ -6,11 +6,11 @@
 use std::{
     cell::RefCell,
     mem,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Waker},
 };
 
-use super::lock;
+use super::{lock, sync::Mutex};
 
 thread_local! {
     /// On a worker's thread, its list.
@@ -60,7 +60,7 @@ impl WakeList {
         HERE.with_borrow(|here| here.as_ref().is_some_and(|here| Arc::ptr_eq(here, self)))
     }
 
-    fn add(&self, task: Waker) {
+    pub(super) fn add(&self, task: Waker) {
         let mut state = lock(&self.state);
         state.tasks.push(task);
         let is_first = state.tasks.len() == 1;

@@ -262,6 +262,16 @@
 //!
 //! Whole programs are in the crate's `examples`.
 //!
+//! # Memory
+//!
+//! A client by WebSocket that says nothing costs about two kilobytes: its session, socket and task, and what is kept of its
+//! handshake ([`Config::keep_handshake`]). Buffers belong to threads, and are only a client's while its message is under
+//! way. What a client held is freed when it goes. Whether the process then gets smaller is up to the allocator, which
+//! libraries leave to the program: that of the C library keeps most of it, so that a program for many clients does well to
+//! choose one that gives it back. With `tikv-jemallocator`, its feature `background_threads`, and in the environment
+//! `_RJEM_MALLOC_CONF=dirty_decay_ms:1000`, a server that 5,000 clients have left is within seconds nearly as small as
+//! before they came. The chat of this repository sets the same by itself (`chat-app/src/allocator.rs`).
+//!
 //! # Clients of Socket.IO 2
 //!
 //! They are let in by an option, and are sockets like all others ([`Socket::protocol`] tells them apart):

@@ -129,6 +129,11 @@ fn look(path: &Path, application_id: u32) -> Result<Option<u32>, OpenError> {
             found,
             known,
         }),
+        // Whoever makes a database writes both numbers in one transaction.
+        Found::Ours(0) => Err(OpenError::Corrupt {
+            path: owned(),
+            what: "it has a schema of version 0, which there never was".to_owned(),
+        }),
         Found::Ours(found) => Ok(Some(found)),
         // SQLite would throw the write-ahead log away, and with it what the file has lost.
         Found::Empty if fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0) => {

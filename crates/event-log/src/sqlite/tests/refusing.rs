@@ -135,6 +135,17 @@ fn a_newer_schema_is_refused() {
 }
 
 #[test]
+fn a_schema_older_than_the_first_is_refused_and_left_alone() {
+    let folder = stored(1);
+    raw(&folder)
+        .execute_batch("PRAGMA user_version = 0; PRAGMA wal_checkpoint(TRUNCATE)")
+        .expect("set");
+    let before = fs::read(database(&folder)).expect("a file");
+    assert!(matches!(refusal(&folder), OpenError::Corrupt { .. }));
+    assert_eq!(fs::read(database(&folder)).expect("a file"), before);
+}
+
+#[test]
 fn a_missing_folder_is_refused() {
     let folder = folder();
     let missing = folder.path().join("missing");

@@ -10,7 +10,7 @@ use crate::world::Contract;
 
 /// What more can be run than the short form of `protocol-tests/run chaos`.
 const LONG_RUNS: &str = "\
-Long runs, with the release builds of this program and of the chat:
+Long runs, with the release builds of this program and of the chat; protocol-tests/guarantees does them all:
   chaos run --kills 500 --disasters hold,lock
   chaos run --kills 100 --disasters hold,lock,full-disk,read-only
   chaos run --kills 100 --disasters hold,lock,restore --keep-messages 200

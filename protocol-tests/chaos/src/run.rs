@@ -361,7 +361,10 @@ fn disk_for(wanted: &[Disaster], folder: &Path) -> (Option<Disk>, Vec<Disaster>,
         Ok(disk) => (Some(disk), wanted.to_vec(), Vec::new()),
         Err(error) => {
             let others = wanted.iter().copied().filter(|other| !needs_disk(other));
-            let why = format!("full and read-only disks: no small disk can be mounted: {error}");
+            let why = format!(
+                "full and read-only disks: no small disk can be mounted: {error}; \
+                 behind `unshare --user --map-root-user --mount` everybody may"
+            );
             (None, others.collect(), vec![why])
         }
     }

@@ -32,6 +32,26 @@ pub enum Harm {
 }
 
 impl Harm {
+    fn draw(rng: &mut Rng) -> Self {
+        let harm = rng.pick(&[
+            Self::Fin,
+            Self::Fin,
+            Self::Reset,
+            Self::Reset,
+            Self::HalfClose,
+            Self::Stall(Duration::ZERO),
+            Self::BlackHole(Duration::ZERO),
+            Self::Delay(Duration::ZERO),
+            Self::Dribble,
+        ]);
+        match harm {
+            Self::Stall(_) => Self::Stall(rng.milliseconds(50..1_500)),
+            Self::BlackHole(_) => Self::BlackHole(rng.milliseconds(100..2_000)),
+            Self::Delay(_) => Self::Delay(rng.milliseconds(1..60)),
+            other => other,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Fin => "cut",
@@ -52,6 +72,8 @@ pub enum Place {
     Bytes,
     /// In the middle of a message that goes to the client, which may be one of a replay.
     Message,
+    /// In the middle of what a reader catches up with.
+    Replay,
     /// In the middle of an upgrade.
     Upgrade,
 }
@@ -61,6 +83,7 @@ impl Place {
         match self {
             Self::Bytes => "anywhere",
             Self::Message => "in a message",
+            Self::Replay => "in a replay",
             Self::Upgrade => "in an upgrade",
         }
     }
@@ -93,7 +116,7 @@ impl Plan {
                     Trigger::after(rng.within(1..most)),
                 )
             }
-            Place::Message => (
+            Place::Message | Place::Replay => (
                 Way::Down,
                 Trigger::message(rng.within(1..60), rng.within(0..300)),
             ),
@@ -110,37 +133,24 @@ impl Plan {
                 _ => (Way::Down, Trigger::at(b"3probe", 1, rng.within(0..40))),
             },
         };
-        let harm = rng.pick(&[
-            Harm::Fin,
-            Harm::Fin,
-            Harm::Reset,
-            Harm::Reset,
-            Harm::HalfClose,
-            Harm::Stall(Duration::ZERO),
-            Harm::BlackHole(Duration::ZERO),
-            Harm::Delay(Duration::ZERO),
-            Harm::Dribble,
-        ]);
-        let harm = match harm {
-            Harm::Stall(_) => Harm::Stall(rng.milliseconds(50..1_500)),
-            Harm::BlackHole(_) => Harm::BlackHole(rng.milliseconds(100..2_000)),
-            Harm::Delay(_) => Harm::Delay(rng.milliseconds(1..60)),
-            other => other,
-        };
         Self {
-            harm,
+            harm: Harm::draw(rng),
             way,
             place,
             trigger,
         }
     }
 
-    /// A cut in the middle of what a reader is catching up with.
+    /// Mostly a cut, in the middle of what a reader is catching up with.
     pub fn in_replay(rng: &mut Rng, rows: u64) -> Self {
         Self {
-            harm: rng.pick(&[Harm::Fin, Harm::Reset]),
+            harm: match rng.within(0..6) {
+                0 => Harm::draw(rng),
+                1..4 => Harm::Fin,
+                _ => Harm::Reset,
+            },
             way: Way::Down,
-            place: Place::Message,
+            place: Place::Replay,
             trigger: Trigger::message(rng.within(1..rows.max(2)), rng.within(0..300)),
         }
     }
@@ -236,9 +246,10 @@ mod tests {
         let mut rng = Rng::of(1, "plan");
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..2_000 {
-            let plan = Plan::draw(&mut rng);
-            seen.insert((plan.harm.name(), plan.place.name()));
+            for plan in [Plan::draw(&mut rng), Plan::in_replay(&mut rng, 100)] {
+                seen.insert((plan.harm.name(), plan.place.name()));
+            }
         }
-        assert_eq!(seen.len(), 7 * 3);
+        assert_eq!(seen.len(), 7 * 4);
     }
 }

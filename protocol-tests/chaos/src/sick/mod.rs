@@ -65,7 +65,9 @@ pub async fn try_all(command: &[String], seed: u64, times: u64) -> io::Result<bo
         let tries = if sickness.varies() { times } else { 1 };
         for attempt in 0..tries {
             sickness.spoil(&ward.database, &good, &older, &mut rng)?;
+            let held = sickness.hold(&ward.database)?;
             let outcome = ward.outcome().await?;
+            drop(held);
             sickness.cure(&ward.database)?;
             let place = match &outcome {
                 Outcome::Refused => 0,

@@ -73,7 +73,10 @@ pub enum Sickness {
     Protected,
     Foreign,
     OtherApplication,
+    OlderSchema,
     NewerSchema,
+    /// Another process has it and does not let go.
+    Busy,
     Emptied,
     /// What was written last, and not yet moved into the file.
     NoWriteAheadLog,
@@ -88,12 +91,14 @@ pub enum Sickness {
 }
 
 impl Sickness {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Nothing,
         Self::Protected,
         Self::Foreign,
         Self::OtherApplication,
+        Self::OlderSchema,
         Self::NewerSchema,
+        Self::Busy,
         Self::Emptied,
         Self::NoWriteAheadLog,
         Self::NoSharedMemory,
@@ -111,7 +116,9 @@ impl Sickness {
             Self::Protected => "read-only file",
             Self::Foreign => "not a database",
             Self::OtherApplication => "another application's",
+            Self::OlderSchema => "an older schema",
             Self::NewerSchema => "a newer schema",
+            Self::Busy => "held by another process",
             Self::Emptied => "an empty file",
             Self::NoWriteAheadLog => "no write-ahead log",
             Self::NoSharedMemory => "no shared memory",
@@ -145,7 +152,11 @@ impl Sickness {
     ) -> io::Result<()> {
         let mut files = good.clone();
         match self {
-            Self::Nothing | Self::Protected | Self::NewerSchema => {}
+            Self::Nothing
+            | Self::Protected
+            | Self::OlderSchema
+            | Self::NewerSchema
+            | Self::Busy => {}
             Self::Foreign => {
                 files.remove("-wal");
                 files.put("", b"Dear diary, this is no database.\n".repeat(200));
@@ -177,6 +188,11 @@ impl Sickness {
         }
         files.write(database)?;
         match self {
+            // There was none before the first, so nothing is known of it but its number.
+            Self::OlderSchema => on(
+                database,
+                "PRAGMA user_version = 0; PRAGMA wal_checkpoint(TRUNCATE)",
+            ),
             Self::NewerSchema => on(
                 database,
                 "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)",
@@ -184,6 +200,17 @@ impl Sickness {
             Self::Protected => protect(database, true),
             _ => Ok(()),
         }
+    }
+
+    /// Takes the database away from everybody, until what is returned is dropped.
+    pub fn hold(self, database: &Path) -> io::Result<Option<Connection>> {
+        if self != Self::Busy {
+            return Ok(None);
+        }
+        let connection = Connection::open(database).map_err(io::Error::other)?;
+        let held = connection.execute_batch("BEGIN EXCLUSIVE");
+        held.map_err(io::Error::other)?;
+        Ok(Some(connection))
     }
 
     /// Undoes what writing the good files back does not.

@@ -309,7 +309,8 @@ impl<H: Handler> Link<H> {
     }
 
     async fn until(&self, condition: impl Fn(&Session) -> bool) {
-        loop {
+        // What holds already, as it mostly does, costs no place among those who wait.
+        while !condition(&lock(&self.core).session) {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();

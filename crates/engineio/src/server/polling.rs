@@ -2,15 +2,17 @@
 //! by packet.
 
 use std::{
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    mem,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 
 use super::{
     Engine, Handler, Link,
@@ -19,6 +21,7 @@ use super::{
     service::{Body, plain},
 };
 use crate::{
+    config::Config,
     dialect::{Dialect, Protocol},
     error::{CloseDetail, DecodeError},
     handshake::{HandshakeError, Query, Transport},
@@ -46,41 +49,59 @@ pub(super) async fn open<H: Handler, B>(
     drop(new);
     let cookie = engine.config.cookie.as_ref();
     let cookie = cookie.map(|cookie| cookie.header(link.sid()));
-    let mut response = park(link, query.jsonp, &parts.headers).await;
+    let asked = Asked::by(&parts.headers, &engine.config);
+    drop(parts);
+    let mut response = park(link, query.jsonp, asked).await;
     if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }
 
+/// What the headers of a request ask of its answer.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    /// How the body may be compressed, if it may be at all.
+    encoding: Option<Encoding>,
+    is_old_ie: bool,
+}
+
+impl Asked {
+    pub(super) fn by(headers: &HeaderMap, config: &Config) -> Self {
+        let compression = config.http_compression.as_ref();
+        Self {
+            encoding: compression.and_then(|_| Encoding::negotiate(headers)),
+            is_old_ie: is_old_ie(headers),
+        }
+    }
+}
+
 /// A GET: answered when there is something to send.
 pub(super) async fn receive<H: Handler>(
     link: Arc<Link<H>>,
     jsonp: Option<Jsonp>,
-    headers: &HeaderMap,
+    asked: Asked,
 ) -> Result<Response<Body>, HandshakeError> {
     if let Err(refused) = link.drive(|session| session.open_poll()) {
         return refuse(refused);
     }
-    Ok(park(link, jsonp, headers).await)
+    Ok(park(link, jsonp, asked).await)
 }
 
 async fn park<H: Handler>(
     link: Arc<Link<H>>,
     jsonp: Option<Jsonp>,
-    headers: &HeaderMap,
+    asked: Asked,
 ) -> Response<Body> {
-    let is_old_ie = is_old_ie(headers);
-    let compression = link.engine().config().http_compression;
-    let encoding = compression.and_then(|_| Encoding::negotiate(headers));
     let Payload { body, is_binary } = LongPoll {
         link: link.clone(),
         jsonp,
         is_answered: false,
     }
     .await;
+    let compression = link.engine().config().http_compression;
     let is_long = compression.is_some_and(|compression| body.len() >= compression.threshold);
-    let compressed = match encoding {
+    let compressed = match asked.encoding {
         Some(encoding) if is_long && link.is_batch_compressed() => {
             encoding.compress(body.clone()).await.zip(Some(encoding))
         }
@@ -92,9 +113,9 @@ async fn park<H: Handler>(
         "text/plain; charset=UTF-8"
     };
     let Some((compressed, encoding)) = compressed else {
-        return respond(body, content_type, is_old_ie);
+        return respond(body, content_type, asked.is_old_ie);
     };
-    let mut response = respond(compressed, content_type, is_old_ie);
+    let mut response = respond(compressed, content_type, asked.is_old_ie);
     let encoding = HeaderValue::from_static(encoding.as_str());
     response
         .headers_mut()
@@ -112,14 +133,15 @@ where
     H: Handler,
     B: http_body::Body,
 {
-    let (parts, body) = request.into_parts();
-    if parts
-        .headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity")
-    {
+    let headers = request.headers();
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding != "identity") {
         return Ok(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, ""));
     }
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let is_binary = content_type.is_some_and(|kind| kind == OCTET_STREAM);
+    let is_old_ie = is_old_ie(headers);
+    let body = request.into_body();
     if let Err(refused) = link.drive(|session| session.open_post()) {
         return refuse(refused);
     }
@@ -127,25 +149,19 @@ where
         link: &link,
         is_answered: false,
     };
-    let content_type = parts.headers.get(header::CONTENT_TYPE);
-    let is_binary = content_type.is_some_and(|kind| kind == OCTET_STREAM);
     if is_binary && link.protocol() == Protocol::V4 {
         return Ok(plain(StatusCode::BAD_REQUEST, ""));
     }
     let config = link.engine().config();
-    let body = match tokio::time::timeout(
-        config.body_read_timeout,
-        read_body(body, config.max_payload),
-    )
-    .await
-    {
+    let body = read_body(body, config.max_payload);
+    let body = match within(config.body_read_timeout, body).await {
         Ok(Ok(body)) => body,
         Ok(Err(BodyError::TooLarge)) => {
             post.answered();
             return Ok(too_large());
         }
         Ok(Err(BodyError::Aborted)) => return Ok(plain(StatusCode::BAD_REQUEST, "")),
-        Err(_elapsed) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "")),
+        Err(Elapsed) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "")),
     };
     let most = config.max_packets_per_payload;
     let body = match jsonp {
@@ -164,11 +180,7 @@ where
         return Ok(plain(StatusCode::BAD_REQUEST, ""));
     }
     post.answered();
-    Ok(respond(
-        Bytes::from_static(b"ok"),
-        "text/html",
-        is_old_ie(&parts.headers),
-    ))
+    Ok(respond(Bytes::from_static(b"ok"), "text/html", is_old_ie))
 }
 
 /// There were more packets in a body than are taken.
@@ -273,36 +285,64 @@ enum BodyError {
     Aborted,
 }
 
-/// Reads a body as it comes; one that is announced or found to be too large is not read to its end.
+/// Reads a body as it comes; one that is announced or found to be too large is not read to its end. One that comes in one
+/// piece is not copied.
 async fn read_body<B: http_body::Body>(body: B, max_payload: usize) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > max_payload as u64 {
         return Err(BodyError::TooLarge);
     }
-    let body = std::pin::pin!(body);
-    match Limited::new(Erased(body), max_payload).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(BodyError::TooLarge),
-        Err(_aborted) => Err(BodyError::Aborted),
+    let mut body = pin!(body);
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while !body.is_end_stream()
+        && let Some(frame) = body.frame().await
+    {
+        // Trailers mean nothing here.
+        let Ok(mut data) = frame.map_err(|_| BodyError::Aborted)?.into_data() else {
+            continue;
+        };
+        let length = data.remaining();
+        if length > max_payload - first.len().max(all.len()) {
+            return Err(BodyError::TooLarge);
+        }
+        if first.is_empty() {
+            first = data.copy_to_bytes(length);
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.put(data);
     }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-/// A body whose error says no more than that there was one, whatever its type.
-struct Erased<'a, B>(Pin<&'a mut B>);
+/// The time is over.
+struct Elapsed;
 
-#[derive(Debug, thiserror::Error)]
-#[error("body was aborted")]
-struct Aborted;
-
-impl<B: http_body::Body> http_body::Body for Erased<'_, B> {
-    type Data = B::Data;
-    type Error = Aborted;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<B::Data>, Aborted>>> {
-        self.0.as_mut().poll_frame(context).map_err(|_| Aborted)
-    }
+/// A future with a time limit, which begins when the future still waits after one more turn of its task. A body that has
+/// come with its head takes just that, and so needs no timer.
+async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    let mut timer = pin!(None);
+    let mut had_its_turn = false;
+    poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        if !mem::replace(&mut had_its_turn, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if timer.is_none() {
+            timer.set(Some(tokio::time::sleep(limit)));
+        }
+        match timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(context).map(|()| Err(Elapsed)),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 fn refuse(refused: RequestRefused) -> Result<Response<Body>, HandshakeError> {

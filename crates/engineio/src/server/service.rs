@@ -13,16 +13,17 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
 use super::{
-    Engine, Handler, cors,
+    Engine, Handler, Link, cors, files,
     new_sid::NewSid,
-    polling,
+    polling::{self, Asked},
     refusal::{BadRequest, Refusal},
     websocket,
 };
 use crate::{
     config::Config,
-    dialect::Protocol,
+    dialect::{Dialect, Protocol},
     handshake::{HandshakeError, Query, Transport},
+    jsonp::Jsonp,
 };
 
 /// The body of our responses.
@@ -55,7 +56,7 @@ impl<H: Handler> Service<H> {
     {
         let engine = self.engine.clone();
         if is_ours(engine.config(), request.uri().path()) {
-            Box::pin(async move { Ok(respond(engine, request).await) })
+            Box::pin(respond(engine, request))
         } else {
             let answer = other_path(StatusCode::NOT_FOUND, engine.config());
             Box::pin(std::future::ready(Ok(answer)))
@@ -116,68 +117,99 @@ pub(super) fn is_ours(config: &Config, path: &str) -> bool {
     rest.is_some_and(|rest| !config.add_trailing_slash || rest.starts_with('/'))
 }
 
-async fn respond<H, B>(engine: Arc<Engine<H>>, request: Request<B>) -> Response<Body>
-where
-    H: Handler,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
-{
-    let Some(cors) = &engine.config.cors else {
-        return answer_or_refuse(&engine, request).await;
-    };
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = match *request.method() {
-        Method::OPTIONS => cors::preflight(cors, request.headers()),
-        _ => answer_or_refuse(&engine, request).await,
-    };
-    cors::add_headers(cors, origin.as_ref(), response.headers_mut());
-    response
+/// What a request is for, once it has passed the checks.
+enum Route<H: Handler> {
+    File(files::Found),
+    /// A new session.
+    Open(Query),
+    /// A GET of a session on long-polling.
+    Receive(Arc<Link<H>>, Option<Jsonp>),
+    /// A POST of such a session.
+    Send(Arc<Link<H>>, Option<Jsonp>),
+    /// A WebSocket for a session there is.
+    Probe(Arc<Link<H>>, Dialect),
+    /// Nothing that can be answered.
+    Nowhere,
 }
 
-async fn answer_or_refuse<H, B>(engine: &Arc<Engine<H>>, request: Request<B>) -> Response<Body>
+/// All of a request in one future, as every level of futures would move the request once more.
+async fn respond<H, B>(
+    engine: Arc<Engine<H>>,
+    request: Request<B>,
+) -> Result<Response<Body>, Infallible>
 where
     H: Handler,
     B: http_body::Body + Send + 'static,
     B::Data: Send,
     B::Error: Send,
 {
-    if let Some(file) = engine.hooks.files().find(engine.config(), &request) {
-        return file.respond().await;
+    let cors = engine.config.cors.as_ref();
+    let origin = cors.and_then(|_| request.headers().get(header::ORIGIN).cloned());
+    if let Some(cors) = cors
+        && request.method() == Method::OPTIONS
+    {
+        let mut response = cors::preflight(cors, request.headers());
+        cors::add_headers(cors, origin.as_ref(), response.headers_mut());
+        return Ok(response);
     }
     let is_upgrade = websocket::is_upgrade(request.headers());
-    let (request, parts) = engine.hooks.parts_of(request);
-    match answer(engine.clone(), request, is_upgrade).await {
-        Ok(mut response) => {
-            if let Some(parts) = parts {
-                let query = Query::parse(parts.uri.query().unwrap_or(""), engine.config());
-                let is_handshake = query.is_ok_and(|query| query.sid.is_none());
-                engine
-                    .hooks
-                    .change_headers(is_handshake, &parts, &mut response);
-            }
+    let route = find_route(&engine, &request, is_upgrade);
+    let (request, parts) = match route {
+        // No hook is asked of files.
+        Ok(Route::File(_)) => (request, None),
+        _ => engine.hooks.parts_of(request),
+    };
+    let answered = match route {
+        Ok(Route::File(file)) => Ok(file.respond().await),
+        Ok(Route::Receive(link, jsonp)) => {
+            let asked = Asked::by(request.headers(), &engine.config);
+            // Most of a long poll is waiting, for which nothing of the request is kept.
+            drop(request);
+            polling::receive(link, jsonp, asked)
+                .await
+                .map_err(Refusal::from)
+        }
+        Ok(Route::Send(link, jsonp)) => polling::send(link, jsonp, request)
+            .await
+            .map_err(Refusal::from),
+        Ok(Route::Probe(link, dialect)) => {
+            websocket::probe(&link, dialect, request).map_err(Refusal::from)
+        }
+        Ok(Route::Open(query)) => open(engine.clone(), query, request).await,
+        Ok(Route::Nowhere) => Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "")),
+        Err(refusal) => Err(refusal),
+    };
+    let mut response = match (answered, parts) {
+        (Ok(mut response), Some(parts)) => {
+            let query = Query::parse(parts.uri.query().unwrap_or(""), engine.config());
+            let is_handshake = query.is_ok_and(|query| query.sid.is_none());
+            engine
+                .hooks
+                .change_headers(is_handshake, &parts, &mut response);
             response
         }
-        Err(refusal) => {
+        (Ok(response), None) => response,
+        (Err(refusal), parts) => {
             if let Some(parts) = parts {
                 engine.hooks.report(&refusal, &parts);
             }
             refusal.response(is_upgrade)
         }
+    };
+    if let Some(cors) = &engine.config.cors {
+        cors::add_headers(cors, origin.as_ref(), response.headers_mut());
     }
+    Ok(response)
 }
 
-async fn answer<H, B>(
-    engine: Arc<Engine<H>>,
-    request: Request<B>,
+fn find_route<H: Handler, B>(
+    engine: &Engine<H>,
+    request: &Request<B>,
     is_upgrade: bool,
-) -> Result<Response<Body>, Refusal>
-where
-    H: Handler,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
-{
+) -> Result<Route<H>, Refusal> {
+    if let Some(file) = engine.hooks.files().find(engine.config(), request) {
+        return Ok(Route::File(file));
+    }
     let query = Query::parse(request.uri().query().unwrap_or(""), engine.config())?;
     if has_bad_origin(request.headers()) {
         return Err(BadRequest::InvalidOrigin.into());
@@ -194,48 +226,54 @@ where
     {
         return Err(HandshakeError::Forbidden.into());
     }
-    match query.sid {
-        Some(sid) => {
-            let link = engine.session(&sid?).ok_or(HandshakeError::UnknownSid)?;
-            let is_on_transport = query.transport == link.transport();
-            if !is_upgrade && !is_on_transport {
-                return Err(BadRequest::TransportMismatch.into());
-            }
-            if query.dialect.protocol != link.protocol() {
-                return Err(BadRequest::ProtocolMismatch.into());
-            }
-            let response = match (query.transport, request.method()) {
-                (Transport::WebSocket, _) => websocket::probe(&link, query.dialect, request),
-                (Transport::Polling, &Method::GET) if !is_upgrade => {
-                    polling::receive(link, query.jsonp, request.headers()).await
-                }
-                (Transport::Polling, &Method::POST) if !is_upgrade => {
-                    polling::send(link, query.jsonp, request).await
-                }
-                (Transport::Polling, _) if is_upgrade => Err(HandshakeError::BadRequest),
-                (Transport::Polling, _) => Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "")),
-            };
-            Ok(response?)
+    let Some(sid) = query.sid else {
+        if request.method() != Method::GET {
+            return Err(HandshakeError::BadHandshakeMethod.into());
         }
-        None => {
-            if request.method() != Method::GET {
-                return Err(HandshakeError::BadHandshakeMethod.into());
-            }
-            if is_upgrade != (query.transport == Transport::WebSocket) {
-                return Err(BadRequest::TransportHandshakeError.into());
-            }
-            engine.check_capacity()?;
-            let request = engine.hooks.check(request).await?;
-            if query.dialect.protocol == Protocol::V3 && !engine.config.allow_eio3 {
-                return Err(HandshakeError::UnsupportedProtocolVersion.into());
-            }
-            let (request, new) = NewSid::make(&engine, request).await?;
-            Ok(match query.transport {
-                Transport::WebSocket => websocket::open(engine, new, query.dialect, request)?,
-                Transport::Polling => polling::open(&engine, new, &query, request).await?,
-            })
+        if is_upgrade != (query.transport == Transport::WebSocket) {
+            return Err(BadRequest::TransportHandshakeError.into());
         }
+        return Ok(Route::Open(query));
+    };
+    let link = engine.session(&sid?).ok_or(HandshakeError::UnknownSid)?;
+    let is_on_transport = query.transport == link.transport();
+    if !is_upgrade && !is_on_transport {
+        return Err(BadRequest::TransportMismatch.into());
     }
+    if query.dialect.protocol != link.protocol() {
+        return Err(BadRequest::ProtocolMismatch.into());
+    }
+    match (query.transport, request.method()) {
+        (Transport::WebSocket, _) => Ok(Route::Probe(link, query.dialect)),
+        (Transport::Polling, _) if is_upgrade => Err(HandshakeError::BadRequest.into()),
+        (Transport::Polling, &Method::GET) => Ok(Route::Receive(link, query.jsonp)),
+        (Transport::Polling, &Method::POST) => Ok(Route::Send(link, query.jsonp)),
+        (Transport::Polling, _) => Ok(Route::Nowhere),
+    }
+}
+
+/// A handshake.
+async fn open<H, B>(
+    engine: Arc<Engine<H>>,
+    query: Query,
+    request: Request<B>,
+) -> Result<Response<Body>, Refusal>
+where
+    H: Handler,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Send,
+{
+    engine.check_capacity()?;
+    let request = engine.hooks.check(request).await?;
+    if query.dialect.protocol == Protocol::V3 && !engine.config.allow_eio3 {
+        return Err(HandshakeError::UnsupportedProtocolVersion.into());
+    }
+    let (request, new) = NewSid::make(&engine, request).await?;
+    Ok(match query.transport {
+        Transport::WebSocket => websocket::open(engine, new, query.dialect, request)?,
+        Transport::Polling => polling::open(&engine, new, &query, request).await?,
+    })
 }
 
 /// A header value may hold bytes that are no text, which the reference refuses in an origin.

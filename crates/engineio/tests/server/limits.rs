@@ -51,6 +51,21 @@ async fn a_chunked_body_is_refused_as_soon_as_it_is_too_large() {
     assert_lives_on(&mut server, client).await;
 }
 
+#[tokio::test]
+async fn a_body_that_comes_in_pieces_is_put_together() {
+    let mut server = Server::quiet(small());
+    let mut client = Polling::open(&server).await;
+    let target = client.target();
+    let post = &mut client.post;
+    post.begin("POST", &target, "transfer-encoding: chunked\r\n")
+        .await;
+    for piece in ["1\r\n4\r\n", "3\r\nabc\r\n", "2\r\nde\r\n", "0\r\n\r\n"] {
+        post.write(piece).await;
+    }
+    post.reply().await.assert(200, "ok");
+    assert_eq!(server.message().await, "abcde");
+}
+
 /// Nothing of the body was delivered, and the next one is.
 async fn assert_lives_on(server: &mut Server, mut client: Polling) {
     client.post = server.connect();

@@ -5,6 +5,7 @@ mod compression;
 mod cors;
 mod drain;
 mod files;
+mod head_timer;
 mod hooks;
 mod layer;
 mod link;

@@ -1,10 +1,18 @@
 //! `serve`: accepts connections for a service, within limits, until it is told to stop.
 
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io, mem,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -13,6 +21,7 @@ use tower_layer::Layer as _;
 
 use super::{
     Engine, Handler,
+    head_timer::HeadTimer,
     listener::{Listener, Peer},
     patient::Patient,
     service::other_path,
@@ -87,8 +96,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(config.header_read_timeout)
+    http.header_read_timeout(config.header_read_timeout)
         .max_buf_size(config.max_header_bytes.max(8 * 1024))
         .max_headers(MAX_HEADERS);
     let limits = ConnectionLimits {
@@ -100,7 +108,7 @@ where
     let mut runtimes = Runtimes::start(config)?;
     // Every connection holds a receiver: `closed` tells when the last of them is gone.
     let (stopping, stopped) = watch::channel(());
-    let mut stop = std::pin::pin!(stop);
+    let mut stop = pin!(stop);
     let result = loop {
         let next = async {
             runtimes.has_room().await;
@@ -147,7 +155,7 @@ struct ConnectionLimits {
 }
 
 async fn serve_connection<C, T, S, B>(
-    http: http1::Builder,
+    mut http: http1::Builder,
     handshake: C,
     service: S,
     mut stopped: watch::Receiver<()>,
@@ -179,11 +187,11 @@ async fn serve_connection<C, T, S, B>(
         peer,
     };
     let stream = TokioIo::new(Patient::new(stream, limits.patience, place));
-    let mut connection = std::pin::pin!(http.serve_connection(stream, service).with_upgrades());
-    let result = tokio::select! {
-        biased;
-        result = connection.as_mut() => result,
-        _ = stopped.changed() => {
+    http.timer(HeadTimer::default());
+    let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
+    let result = match until_stopped(connection.as_mut(), &mut stopped).await {
+        Some(result) => result,
+        None => {
             connection.as_mut().graceful_shutdown();
             match tokio::time::timeout(limits.grace, connection).await {
                 Ok(result) => result,
@@ -194,6 +202,34 @@ async fn serve_connection<C, T, S, B>(
     if let Err(error) = result {
         tracing::debug!(%error, "connection failed");
     }
+}
+
+/// The end of a connection, or nothing if it goes on when serving stops.
+///
+/// The signal is waited for once, at the first poll; after that a look at it is enough, as it wakes this task, whose waker
+/// stays the same. Waiting anew at each poll would take the locks of all who wait.
+async fn until_stopped<C: Future>(
+    mut connection: Pin<&mut C>,
+    stopped: &mut watch::Receiver<()>,
+) -> Option<C::Output> {
+    let signal = stopped.clone();
+    let mut waiting = pin!(stopped.changed());
+    let mut is_waiting = false;
+    poll_fn(|context| {
+        if let Poll::Ready(output) = connection.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        let has_come = match mem::replace(&mut is_waiting, true) {
+            true => !matches!(signal.has_changed(), Ok(false)),
+            false => waiting.as_mut().poll(context).is_ready(),
+        };
+        if has_come {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Tells the service who is asking.

@@ -96,7 +96,9 @@ impl Handler for App {
         );
     }
 
-    fn on_close(&self, _link: &Arc<Link<Self>>, _reason: CloseReason) {
+    fn on_close(&self, link: &Arc<Link<Self>>, _reason: CloseReason) {
+        // Others may come in between before it notes anything.
+        assert!(!link.is_open());
         self.serially(|told| told.closed += 1, || {});
     }
 }
@@ -228,7 +230,11 @@ fn messages_from_two_threads_are_all_handed_out_one_after_the_other() {
 #[test]
 fn a_session_that_several_end_is_forgotten_once_and_leaves_nothing_behind() {
     every_order(3, || {
-        let engine = Engine::new(Config::default(), App::default());
+        let config = Config {
+            admission_timeout: Some(Duration::from_secs(1)),
+            ..Config::default()
+        };
+        let engine = Engine::new(config, App::default());
         let link = open(&engine).unwrap();
         let wire = wire(&link);
         let client = thread::spawn({

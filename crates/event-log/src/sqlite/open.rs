@@ -186,6 +186,9 @@ fn prepare(
     match found {
         None => create(path, options)?,
         Some(version) => {
+            if options.synchronous == Synchronous::Full {
+                flush(path).map_err(unavailable)?;
+            }
             check(path, options)?;
             if (version as usize) < MIGRATIONS.len() {
                 let mut connection = attach(path, options).map_err(store_error)?;
@@ -212,6 +215,26 @@ fn prepare(
     };
     noted.map_err(unavailable)?;
     Ok((epoch, connection, events))
+}
+
+/// A process that was killed between the last write of a commit and its flush has left a commit that only the system's
+/// cache holds. It counts as stored from now on, and a retry of its events would be answered without another flush.
+///
+/// Before any connection is there: closing a file gives up the locks that SQLite has on it.
+fn flush(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.sync_all()?;
+    match File::open(beside(path, "-wal")) {
+        Ok(log) => log.sync_all()?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    // The log's name may be as new as what is in it.
+    let folder = path.parent().unwrap_or(path);
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
 }
 
 /// Gives the history a new name: an older copy was put in place, or the newest events are gone with the write-ahead

@@ -229,6 +229,9 @@ fn end(
         let what = format!("{name} was never told that the database was set back");
         return verdict.add(Check::Readers, what, reading.before.into_iter().collect());
     }
+    if last == 0 {
+        return;
+    }
     if next.is_none_or(|next| next <= last) {
         let row = view.row_at(last).map(|row| row.index);
         let evidence = entries.last().copied().into_iter().chain(row).collect();

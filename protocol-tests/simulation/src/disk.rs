@@ -103,6 +103,19 @@ impl Disk {
         self.lock().dies_after = Some(operations);
     }
 
+    /// What is certain to be there.
+    pub fn flushed(&self) -> Vec<u8> {
+        self.lock().flushed.clone()
+    }
+
+    /// Puts another file in the place of this one.
+    pub fn replace(&self, file: &[u8]) {
+        let mut state = self.lock();
+        state.cached = file.to_vec();
+        state.flushed = file.to_vec();
+        state.unflushed.clear();
+    }
+
     /// Nothing is planned any more.
     pub fn heal(&self) {
         let mut state = self.lock();

@@ -14,6 +14,7 @@ use std::time::Instant;
 use clap::Parser;
 use simulation::plant::Plant;
 use simulation::run::{count_panics, run};
+use simulation::settings::Settings;
 
 use report::Total;
 
@@ -39,6 +40,9 @@ struct Options {
     /// Plants a fault, which the runs have to find: then it is green that is red.
     #[arg(long, value_parser = plant_of)]
     plant: Option<Plant>,
+    /// Runs each seed twice, and compares every step.
+    #[arg(long)]
+    twice: bool,
     /// How many runs at a time, each on a thread of its own. Default: as many as there are processors.
     #[arg(long)]
     jobs: Option<usize>,
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
 
 /// Runs one seed and tells everything of it; says whether all is well.
 fn one(seed: u64, options: &Options) -> io::Result<bool> {
+    println!("{:#?}", Settings::of(seed));
     let past = run(seed, options.plant);
     let again = run(seed, options.plant);
     if let Some(path) = &options.history {
@@ -78,7 +83,7 @@ fn one(seed: u64, options: &Options) -> io::Result<bool> {
     total.add(&past);
     total.print(&mut out)?;
     report::print_faults(&past, &mut out)?;
-    let same = past.record.hash() == again.record.hash();
+    let same = past.is_same(&again);
     let steps = past.record.steps();
     if same {
         writeln!(
@@ -101,6 +106,7 @@ fn many(options: &Options) -> io::Result<bool> {
     let next = AtomicU64::new(options.from);
     let end = options.from.saturating_add(options.seeds);
     let total = Mutex::new(Total::default());
+    let others = AtomicU64::new(0);
     let jobs = options
         .jobs
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
@@ -113,6 +119,10 @@ fn many(options: &Options) -> io::Result<bool> {
                         return;
                     }
                     let past = run(seed, options.plant);
+                    if options.twice && !past.is_same(&run(seed, options.plant)) {
+                        println!("seed {seed} was another run the second time");
+                        others.fetch_add(1, Ordering::Relaxed);
+                    }
                     let mut total = total.lock().expect("nobody panics with it");
                     total.add(&past);
                     if !past.is_good() && total.is_worth_telling() {
@@ -129,7 +139,7 @@ fn many(options: &Options) -> io::Result<bool> {
     let seconds = begun.elapsed().as_secs_f64();
     let rate = options.seeds as f64 / seconds;
     writeln!(out, "{rate:.0} seeds a second\n")?;
-    let found = total.red_seeds();
+    let found = total.red_seeds() + others.into_inner();
     match options.plant {
         None => writeln!(out, "# pass {}\n# fail {found}", options.seeds - found)?,
         Some(plant) => writeln!(

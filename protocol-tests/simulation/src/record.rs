@@ -73,7 +73,8 @@ impl Record {
         *self.counts.entry(what).or_insert(0) += 1;
     }
 
-    /// Takes a step into the hash (FNV-1a).
+    /// Takes a step into the hash (FNV-1a). Of bytes on the wire it is their number: those in them that do not follow from
+    /// the seed, such as the id of a socket or the date of an answer, are always as many.
     pub fn trace(&mut self, step: &[u64]) {
         self.steps += 1;
         for number in step {

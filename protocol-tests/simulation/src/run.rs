@@ -5,6 +5,8 @@
 //!     ──► rest: nothing is pending, and all have read everything ──► the clients leave ──► the verdict
 //! ```
 
+mod faults;
+
 use std::cell::Cell;
 
 use chaos::checker::{self, PATIENCE, Verdict};
@@ -23,7 +25,7 @@ use crate::process::{Leftovers, Process};
 use crate::record::Record;
 use crate::settings::{Fault, Settings};
 use crate::stage::Stage;
-use crate::store::{Mood, Moods, SimStore, stored_on};
+use crate::store::{Moods, SimStore, stored_in};
 
 /// How long the calm may last until everybody knows what was cut: longer than any heartbeat and any attempt.
 const CALM_WITHIN: Ms = 40_000;
@@ -45,6 +47,11 @@ impl Past {
     pub fn is_good(&self) -> bool {
         self.verdict.is_good() && self.record.wrong.is_empty()
     }
+
+    /// Whether another run was the same in every step.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.record.hash() == other.record.hash() && self.record.history == other.record.history
+    }
 }
 
 /// Everything of a run that is under way.
@@ -57,6 +64,7 @@ struct Run {
     disk: Disk,
     moods: Moods,
     epoch: Epoch,
+    backup: Option<Vec<u8>>,
     starts: u64,
     is_log_called: bool,
     is_calm: bool,
@@ -124,15 +132,18 @@ impl Run {
         stage.agenda.at(0, Event::Start);
         let first = rng.within(1..settings.pause + 1);
         stage.agenda.at(first, Event::Fault);
-        let mut epoch = [0; 15];
-        epoch[..8].copy_from_slice(&rng.draw().to_le_bytes());
+        if let Some(rows) = settings.log.retention.rows {
+            let facts = Facts::offset(rows);
+            stage.note("nemesis", Op::Keep, Kind::Info, None, facts);
+        }
         Self {
             stage,
             clients,
             process: None,
             disk: Disk::new(plant == Some(Plant::LyingFlush)),
             moods: Moods::default(),
-            epoch: Epoch::from_random(epoch),
+            epoch: new_epoch(&mut rng),
+            backup: None,
             starts: 0,
             is_log_called: false,
             is_calm: false,
@@ -174,11 +185,17 @@ impl Run {
         self.go_on(until, |run| {
             // By what the server thinks: if there is more on the disk, the verdict will say so.
             run.process.as_ref().is_some_and(|process| {
-                let tail = process.tail();
-                run.clients.iter().all(|client| client.is_done(tail))
+                let (epoch, tail) = (run.epoch.as_str(), process.tail());
+                let mut clients = run.clients.iter();
+                clients.all(|client| client.is_done(epoch, tail))
             })
         });
-        for event in stored_on(&self.disk) {
+        if let Some(process) = &mut self.process {
+            while process.forget() {}
+        }
+        self.stage
+            .note("disk", Op::Epoch, Kind::Info, None, epoch_facts(self.epoch));
+        for event in stored_in(&self.disk.read()) {
             let facts = Facts {
                 hash: Some(hash(&event.content)),
                 ..Facts::offset(event.offset.0)
@@ -343,6 +360,9 @@ impl Run {
             return;
         };
         let moved = process.step_log(&mut self.rng);
+        if self.rng.chance(20) {
+            process.forget();
+        }
         if self.disk.has_killed() {
             let power = self.power_is_lost;
             return self.die(power);
@@ -355,88 +375,17 @@ impl Run {
             self.stage.agenda.at(at, Event::Log);
         }
     }
+}
 
-    fn break_something(&mut self, fault: Fault) {
-        if self.is_calm {
-            return;
-        }
-        let now = self.stage.agenda.now;
-        let client = self.rng.size(0..self.settings.clients);
-        let longest = self.rng.pick(&[500, 5_000]);
-        let time = self.rng.within(50..longest);
-        match fault {
-            Fault::Kill | Fault::PowerLoss => {
-                let Some(process) = &self.process else { return };
-                process.run_steps(self.rng.within(0..40));
-                self.die(fault == Fault::PowerLoss);
-            }
-            Fault::KillInStore | Fault::PowerLossInStore => {
-                self.power_is_lost = fault == Fault::PowerLossInStore;
-                let after = self.rng.within(0..4);
-                self.disk.die_after(u32::try_from(after).unwrap_or(0));
-            }
-            Fault::Stop => {
-                let Some(process) = &self.process else { return };
-                self.stage.record.fault(now, "stop");
-                self.stage.agenda.now = process.oversleep(time);
-            }
-            Fault::Write => {
-                let mood = self.rng.pick(&Mood::ALL);
-                self.stage.record.fault(now, mood.name());
-                self.moods.write(mood);
-            }
-            Fault::Read => {
-                self.stage.record.fault(now, "read fails");
-                let error = self.rng.pick(&[true, false]);
-                self.moods.read(match error {
-                    true => StoreError::Busy,
-                    false => StoreError::Unavailable("planned".to_owned()),
-                });
-            }
-            Fault::Full => {
-                let is_full = self.rng.chance(400);
-                if is_full {
-                    self.stage.record.fault(now, "full disk");
-                }
-                self.disk.set_full(is_full);
-            }
-            Fault::Part => {
-                self.stage.record.fault(now, "out of reach");
-                self.stage.network.part(client, now + time);
-            }
-            Fault::Doze => {
-                self.stage.record.fault(now, "takes nothing");
-                self.stage.network.doze(client, now + time);
-            }
-        }
-    }
+fn new_epoch(rng: &mut Rng) -> Epoch {
+    let mut name = [0; 15];
+    name[..8].copy_from_slice(&rng.draw().to_le_bytes());
+    Epoch::from_random(name)
+}
 
-    /// The process is gone, and with the power the machine, until it is started again.
-    fn die(&mut self, is_power_lost: bool) {
-        let Some(process) = self.process.take() else {
-            return;
-        };
-        let now = self.stage.agenda.now;
-        let what = match (self.disk.has_killed(), is_power_lost) {
-            (false, false) => "kill",
-            (true, false) => "kill in the store",
-            (false, true) => "power loss",
-            (true, true) => "power loss in the store",
-        };
-        self.stage.record.fault(now, what);
-        self.stage.network.is_dark = is_power_lost;
-        let Stage {
-            agenda,
-            network,
-            record,
-            ..
-        } = &mut self.stage;
-        network.lose_process(is_power_lost, agenda, record);
-        process.kill();
-        if is_power_lost {
-            self.disk.lose_power(&mut self.rng);
-        }
-        let back = now + self.rng.within(1..1_500);
-        self.stage.agenda.at(back, Event::Start);
+fn epoch_facts(epoch: Epoch) -> Facts {
+    Facts {
+        epoch: Some(epoch.to_string()),
+        ..Facts::default()
     }
 }

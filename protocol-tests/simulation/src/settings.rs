@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chaos::rng::Rng;
-use socketio::{Config, engineio};
+use event_log::Retention;
+use socketio::{Config, Recovery, engineio};
 
 use crate::agenda::Ms;
 use crate::network::Weather;
@@ -57,10 +58,14 @@ pub enum Fault {
     Part,
     /// A client takes nothing for a while.
     Doze,
+    /// A backup of the database is made.
+    BackUp,
+    /// The process ends, and the backup is put in the place of the database.
+    Restore,
 }
 
 impl Fault {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Kill,
         Self::KillInStore,
         Self::PowerLoss,
@@ -71,6 +76,8 @@ impl Fault {
         Self::Full,
         Self::Part,
         Self::Doze,
+        Self::BackUp,
+        Self::Restore,
     ];
 }
 
@@ -113,12 +120,18 @@ impl Settings {
             history: rng.within(1..40),
             server: Config {
                 engine,
+                max_inflight_handlers: rng.pick(&[1, 64]),
+                connection_state_recovery: rng.chance(400).then(Recovery::default),
                 ..Config::default()
             },
             log: event_log::Config {
                 write_queue: if small { 2 } else { 1_024 },
                 ring_rows: if small { rng.size(1..6) } else { 1_024 },
                 replay_page: if small { rng.size(1..5) } else { 256 },
+                retention: Retention {
+                    rows: rng.chance(250).then(|| rng.within(5..40)),
+                    ..Retention::default()
+                },
                 ..event_log::Config::default()
             },
         }

@@ -86,11 +86,10 @@ impl Line {
     }
 
     /// The client is gone; its system closes what it had open.
-    pub fn abandon(mut self, stage: &mut Stage) {
+    pub fn abandon(self, stage: &mut Stage) {
         for id in self.connections() {
             stage.network.leave(id, End::Fin, &mut stage.agenda);
         }
-        self.spare = None;
     }
 
     pub fn next_event(&mut self) -> Option<Event> {

@@ -24,7 +24,7 @@ use crate::stage::Stage;
 /// The longest pause before a client connects again.
 const BACK_WITHIN: Ms = 400;
 
-/// How old a history request's page may be asked for, and how long it may be.
+/// More messages of history are not asked for at once.
 const PAGE: u64 = 10;
 
 /// A person at a page.
@@ -44,6 +44,11 @@ pub struct Client {
     next_whim: Ms,
     cursor: Option<u64>,
     epoch: Option<String>,
+    /// The two as it has named them to the server.
+    claimed: (Option<u64>, Option<String>),
+    /// By which it comes back as the same socket, and the last event it had as that.
+    pid: Option<String>,
+    seen: Option<String>,
     outbox: Outbox,
     /// The name of the next packet that wants an answer.
     next_id: u64,
@@ -72,6 +77,9 @@ impl Client {
             next_whim: rng.within(0..2_000),
             cursor: rng.pick(&[None, Some(0)]),
             epoch: None,
+            claimed: (None, None),
+            pid: None,
+            seen: None,
             next_id: 0,
             asked: None,
             called_at: Some(back_at),
@@ -101,9 +109,11 @@ impl Client {
         self.act(stage);
     }
 
-    /// Whether nothing of it is pending, and it has read up to here.
-    pub fn is_done(&self, tail: u64) -> bool {
-        self.outbox.is_empty() && self.cursor.unwrap_or(0) >= tail
+    /// Whether nothing of it is pending, and it has read this history up to here.
+    pub fn is_done(&self, epoch: &str, tail: u64) -> bool {
+        self.outbox.is_empty()
+            && self.epoch.as_deref() == Some(epoch)
+            && self.cursor.unwrap_or(0) >= tail
     }
 
     /// Whether a connection it counts on is cut, and it has not found out.
@@ -176,6 +186,7 @@ impl Client {
         }
         line.abandon(stage);
         self.lost_line(stage);
+        (self.pid, self.seen) = (None, None);
         if self.rng.chance(200) {
             stage.record.count("cursor forgotten");
             let facts = Facts::what("forgets");
@@ -199,6 +210,7 @@ impl Client {
             match event {
                 LineEvent::Opened => {
                     let auth = self.auth(stage);
+                    self.claimed = (self.cursor, self.epoch.clone());
                     if let Some(line) = &mut self.line {
                         line.send(&packet::connect(&auth), stage);
                     }
@@ -231,16 +243,26 @@ impl Client {
         if let Some(epoch) = &self.epoch {
             auth["epoch"] = epoch.as_str().into();
         }
+        if let Some(pid) = &self.pid {
+            auth["pid"] = pid.as_str().into();
+            auth["offset"] = self.seen.as_deref().into();
+        }
         auth
     }
 
     fn take(&mut self, packet: Packet, stage: &mut Stage) {
         match packet {
-            Packet::Connected => {
+            Packet::Connected(pid) => {
+                if pid.is_some() && pid == self.pid {
+                    stage.record.count("recovered");
+                } else {
+                    (self.pid, self.seen) = (pid, None);
+                }
                 self.is_joined = true;
-                self.outbox.joined(stage);
+                self.outbox.joined();
                 let facts = Facts {
-                    offset: self.cursor,
+                    offset: self.claimed.0,
+                    epoch: self.claimed.1.clone(),
                     ..Facts::default()
                 };
                 stage.note(&self.reader, Op::Subscribe, Kind::Ok, None, facts);
@@ -267,6 +289,9 @@ impl Client {
 
     fn take_event(&mut self, arguments: &[Value], stage: &mut Stage) {
         let name = arguments.first().and_then(Value::as_str);
+        if let (Some(_), [_, .., Value::String(seen)]) = (&self.pid, arguments) {
+            self.seen = Some(seen.clone());
+        }
         match (name, arguments) {
             (Some("chat message"), [_, Value::String(content), offset, ..]) => {
                 let offset = offset.as_u64().unwrap_or(0);
@@ -281,19 +306,33 @@ impl Client {
                 }
             }
             (Some("epoch"), [_, Value::String(epoch), last, ..]) => {
-                if self.epoch.as_ref().is_some_and(|known| known != epoch) {
-                    stage
-                        .record
-                        .wrong
-                        .push(format!("{} was told another epoch", self.name));
+                if self.epoch.as_ref() != Some(epoch) {
+                    let facts = Facts {
+                        epoch: Some(epoch.clone()),
+                        ..Facts::default()
+                    };
+                    stage.note(&self.reader, Op::Epoch, Kind::Info, None, facts);
+                    // Whoever is cut off before the rest comes again with nothing.
+                    if self.epoch.replace(epoch.clone()).is_some() {
+                        self.cursor = None;
+                    }
                 }
-                self.epoch = Some(epoch.clone());
                 if stage.plant == Some(Plant::CursorJumps) && self.cursor.is_some() {
                     self.cursor = last.as_u64();
                 }
             }
-            (Some("resync"), _) => {
-                stage.note(&self.reader, Op::Resync, Kind::Info, None, Facts::default());
+            (Some("resync"), [_, notice, ..]) => {
+                stage.record.count("resync");
+                let number = |name| notice.get(name).and_then(Value::as_u64);
+                let epoch = notice.get("epoch").and_then(Value::as_str);
+                let facts = Facts {
+                    epoch: epoch.map(str::to_owned),
+                    first: number("first"),
+                    offset: number("last"),
+                    ..Facts::default()
+                };
+                stage.note(&self.reader, Op::Resync, Kind::Info, None, facts);
+                self.cursor = None;
             }
             _ => stage
                 .record

@@ -19,11 +19,12 @@ const ANSWER_WITHIN: Ms = 1_500;
 /// The longest pause before a repetition.
 const AGAIN_WITHIN: Ms = 300;
 
-/// Of a thousand messages: those that the server has to refuse, those that are sent again after their answer, and those
-/// that then have another content.
+/// Of a thousand messages: those that the server has to refuse, and those that are sent again after their answer.
 const INVALID: u64 = 15;
 const ONCE_MORE: u64 = 50;
-const CLASH: u64 = 20;
+
+/// Of a thousand that are sent again: those that then have another content.
+const CLASH: u64 = 200;
 
 /// The most messages that wait: what a person types while there is no connection.
 const WAITING: usize = 8;
@@ -180,7 +181,8 @@ impl Outbox {
         });
     }
 
-    pub fn joined(&mut self, _: &Stage) {
+    /// There is a connection that takes messages.
+    pub fn joined(&mut self) {
         self.misses = 0;
         self.pause_until = 0;
     }
@@ -208,7 +210,7 @@ impl Outbox {
                 stage.note(&self.author, Op::Send, Kind::Ok, key, facts.clone());
                 if self.rng.chance(ONCE_MORE) {
                     let mut message = message;
-                    if self.rng.chance(CLASH * 10) {
+                    if self.rng.chance(CLASH) {
                         message.content.push('!');
                     }
                     self.once_more = Some(message);

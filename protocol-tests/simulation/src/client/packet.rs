@@ -6,7 +6,8 @@ use serde_json::Value;
 /// What the server says.
 #[derive(Debug, PartialEq)]
 pub enum Packet {
-    Connected,
+    /// With the name by which the client may come back as the same, if that is possible here.
+    Connected(Option<String>),
     Refused(String),
     Disconnected,
     Event(Vec<Value>),
@@ -38,7 +39,11 @@ impl Packet {
         let text = std::str::from_utf8(text).ok()?;
         let (kind, rest) = text.split_at_checked(1)?;
         Some(match kind {
-            "0" => Self::Connected,
+            "0" => {
+                let reply: Value = serde_json::from_str(rest).ok()?;
+                let pid = reply.get("pid").and_then(Value::as_str);
+                Self::Connected(pid.map(str::to_owned))
+            }
             "1" => Self::Disconnected,
             "2" => Self::Event(serde_json::from_str(rest).ok()?),
             "3" => {
@@ -80,7 +85,10 @@ mod tests {
     fn what_the_server_says_is_read() {
         let answer = Packet::Answer(12, vec![json!({"offset": 3})]);
         assert_eq!(Packet::read(b"312[{\"offset\":3}]"), Some(answer));
-        assert_eq!(Packet::read(b"0{\"sid\":\"x\"}"), Some(Packet::Connected));
+        assert_eq!(
+            Packet::read(b"0{\"sid\":\"x\",\"pid\":\"y\"}"),
+            Some(Packet::Connected(Some("y".to_owned())))
+        );
         assert_eq!(
             Packet::read(b"2[\"a\",1]"),
             Some(Packet::Event(vec![json!("a"), json!(1)]))

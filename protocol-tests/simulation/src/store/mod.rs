@@ -13,6 +13,7 @@ use event_log::{
     Transaction, apply,
 };
 
+use self::record::Record;
 use crate::disk::{Disk, DiskError};
 use crate::plant::Plant;
 
@@ -157,22 +158,26 @@ impl SimStore {
         if new.is_empty() {
             return Ok(outcomes);
         }
-        let (bytes, sum) = record::encode(self.sum, &new);
-        self.disk.write(self.end, &bytes).map_err(unavailable)?;
-        self.disk.flush().map_err(unavailable)?;
-        self.end += bytes.len();
-        self.sum = sum;
+        self.write(record::stored(self.sum, &new))?;
         let mut rows = self.table.lock();
         for (append, offset) in new {
             rows.add(event_of(append, offset));
         }
         Ok(outcomes)
     }
+
+    fn write(&mut self, (bytes, sum): (Vec<u8>, u32)) -> Result<(), StoreError> {
+        self.disk.write(self.end, &bytes).map_err(unavailable)?;
+        self.disk.flush().map_err(unavailable)?;
+        self.end += bytes.len();
+        self.sum = sum;
+        Ok(())
+    }
 }
 
-/// Everything that is on a disk, in order.
-pub fn stored_on(disk: &Disk) -> Vec<Event> {
-    let (rows, ..) = load(&disk.read(), false);
+/// Everything that the store's file holds, in order.
+pub fn stored_in(file: &[u8]) -> Vec<Event> {
+    let (rows, ..) = load(file, false);
     let streams = rows.0.into_values();
     streams
         .flat_map(|stream| stream.events.into_values())
@@ -183,8 +188,11 @@ pub fn stored_on(disk: &Disk) -> Vec<Event> {
 fn load(bytes: &[u8], trusts: bool) -> (Rows, usize, u32) {
     let mut rows = Rows::default();
     let (mut end, mut sum) = (0, 0);
-    while let Some((events, len, next)) = record::decode(sum, &bytes[end..], trusts) {
-        events.into_iter().for_each(|event| rows.add(event));
+    while let Some((record, len, next)) = record::decode(sum, &bytes[end..], trusts) {
+        match record {
+            Record::Stored(events) => events.into_iter().for_each(|event| rows.add(event)),
+            Record::Forgotten(stream, first) => rows.forget(&stream, first),
+        }
         (end, sum) = (end + len, next);
     }
     (rows, end, sum)
@@ -213,8 +221,9 @@ impl Store for SimStore {
         }
     }
 
-    fn trim(&mut self, _: &str, _: Offset) -> Result<(), StoreError> {
-        // Runs keep everything: what is forgotten cannot be judged.
+    fn trim(&mut self, stream: &str, first: Offset) -> Result<(), StoreError> {
+        self.write(record::forgotten(self.sum, stream, first))?;
+        self.table.lock().forget(stream, first);
         Ok(())
     }
 
@@ -241,8 +250,9 @@ impl Reader for SimReader {
         self.moods.next_read()?;
         let rows = self.table.lock();
         let bounds = rows.0.iter().map(|(name, stream)| {
+            let first = stream.events.keys().next().copied();
             let bounds = Bounds {
-                first: Offset(1),
+                first: first.map_or(stream.last.next(), Offset),
                 last: stream.last,
             };
             (name.clone(), bounds)
@@ -305,6 +315,13 @@ impl Rows {
         stream.keys.entry(key).or_insert(event.offset);
         stream.last = event.offset;
         stream.events.insert(event.offset.0, event);
+    }
+
+    fn forget(&mut self, stream: &str, first: Offset) {
+        if let Some(stream) = self.0.get_mut(stream) {
+            stream.events = stream.events.split_off(&first.0);
+            stream.keys.retain(|_, offset| *offset >= first);
+        }
     }
 }
 

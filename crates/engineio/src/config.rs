@@ -95,6 +95,10 @@ pub struct Config {
     /// Sessions that come by several connections may be on several workers, and are told by the clock, by `drain` and by
     /// `close` from the outer runtime; for the application the calls for one session are in order as ever.
     ///
+    /// What that gains depends on the program. On the two cores where it was measured, the multi-thread runtime had the
+    /// lower cost in most scenarios; with workers new connections and long-polling cost noticeably more.
+    /// `protocol-tests/bench` has a row for each form.
+    ///
     /// Workers end when serving does. Tasks that the application has spawned there go on for at most `shutdown_grace`; what
     /// is to live longer belongs on the runtime that `Engine::runtime` names.
     pub workers: Option<usize>,

@@ -50,6 +50,10 @@ impl<H: Handler> Engine<H> {
 
     /// Serves a service on a listener, such as this engine's [`layer`](Self::layer) in front of another, with the limits
     /// of this engine. Returns after [`close`](Self::close), when all connections are gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of the function [`serve`](super::serve).
     pub async fn serve_with<L, S, B>(&self, listener: L, service: S) -> io::Result<()>
     where
         L: Listener,

@@ -123,25 +123,42 @@ async fn park<H: Handler>(
     response
 }
 
+/// As much of a POST as matters.
+pub(super) struct Incoming<B> {
+    body: B,
+    is_encoded: bool,
+    is_binary: bool,
+    is_old_ie: bool,
+}
+
+impl<B> Incoming<B> {
+    pub(super) fn of(request: Request<B>) -> Self {
+        let headers = request.headers();
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        let content_type = headers.get(header::CONTENT_TYPE);
+        Self {
+            is_encoded: encoding.is_some_and(|encoding| encoding != "identity"),
+            is_binary: content_type.is_some_and(|kind| kind == OCTET_STREAM),
+            is_old_ie: is_old_ie(headers),
+            body: request.into_body(),
+        }
+    }
+}
+
 /// A POST: its packets are handed on in order, then it is answered with `ok`.
 pub(super) async fn send<H, B>(
     link: Arc<Link<H>>,
     jsonp: Option<Jsonp>,
-    request: Request<B>,
+    incoming: Incoming<B>,
 ) -> Result<Response<Body>, HandshakeError>
 where
     H: Handler,
     B: http_body::Body,
 {
-    let headers = request.headers();
-    let encoding = headers.get(header::CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| encoding != "identity") {
+    if incoming.is_encoded {
         return Ok(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, ""));
     }
-    let content_type = headers.get(header::CONTENT_TYPE);
-    let is_binary = content_type.is_some_and(|kind| kind == OCTET_STREAM);
-    let is_old_ie = is_old_ie(headers);
-    let body = request.into_body();
+    let is_binary = incoming.is_binary;
     if let Err(refused) = link.drive(|session| session.open_post()) {
         return refuse(refused);
     }
@@ -153,7 +170,7 @@ where
         return Ok(plain(StatusCode::BAD_REQUEST, ""));
     }
     let config = link.engine().config();
-    let body = read_body(body, config.max_payload);
+    let body = read_body(incoming.body, config.max_payload);
     let body = match within(config.body_read_timeout, body).await {
         Ok(Ok(body)) => body,
         Ok(Err(BodyError::TooLarge)) => {
@@ -180,7 +197,11 @@ where
         return Ok(plain(StatusCode::BAD_REQUEST, ""));
     }
     post.answered();
-    Ok(respond(Bytes::from_static(b"ok"), "text/html", is_old_ie))
+    Ok(respond(
+        Bytes::from_static(b"ok"),
+        "text/html",
+        incoming.is_old_ie,
+    ))
 }
 
 /// There were more packets in a body than are taken.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 
 use super::{
@@ -54,12 +54,11 @@ impl<H: Handler> Service<H> {
         B::Data: Send,
         B::Error: Send,
     {
-        let engine = self.engine.clone();
-        if is_ours(engine.config(), request.uri().path()) {
-            Box::pin(respond(engine, request))
+        if is_ours(self.engine.config(), request.uri().path()) {
+            respond(&self.engine, request)
         } else {
-            let answer = other_path(StatusCode::NOT_FOUND, engine.config());
-            Box::pin(std::future::ready(Ok(answer)))
+            let answer = other_path(StatusCode::NOT_FOUND, self.engine.config());
+            at_once(answer)
         }
     }
 }
@@ -132,11 +131,9 @@ enum Route<H: Handler> {
     Nowhere,
 }
 
-/// All of a request in one future, as every level of futures would move the request once more.
-async fn respond<H, B>(
-    engine: Arc<Engine<H>>,
-    request: Request<B>,
-) -> Result<Response<Body>, Infallible>
+/// The answer to a request. What can be told from its head is told here, so that no future has to carry the request but
+/// those that need it.
+fn respond<H, B>(engine: &Arc<Engine<H>>, request: Request<B>) -> ResponseFuture
 where
     H: Handler,
     B: http_body::Body + Send + 'static,
@@ -144,62 +141,97 @@ where
     B::Error: Send,
 {
     let cors = engine.config.cors.as_ref();
-    let origin = cors.and_then(|_| request.headers().get(header::ORIGIN).cloned());
+    let mut finish = Finish {
+        engine: engine.clone(),
+        origin: cors.and_then(|_| request.headers().get(header::ORIGIN).cloned()),
+        is_upgrade: websocket::is_upgrade(request.headers()),
+        parts: None,
+    };
     if let Some(cors) = cors
         && request.method() == Method::OPTIONS
     {
-        let mut response = cors::preflight(cors, request.headers());
-        cors::add_headers(cors, origin.as_ref(), response.headers_mut());
-        return Ok(response);
+        let response = cors::preflight(cors, request.headers());
+        return at_once(finish.add_cors(response));
     }
-    let is_upgrade = websocket::is_upgrade(request.headers());
-    let route = find_route(&engine, &request, is_upgrade);
-    let (request, parts) = match route {
-        // No hook is asked of files.
-        Ok(Route::File(_)) => (request, None),
-        _ => engine.hooks.parts_of(request),
-    };
-    let answered = match route {
-        Ok(Route::File(file)) => Ok(file.respond().await),
+    let route = find_route(engine, &request, finish.is_upgrade);
+    if let Ok(Route::File(file)) = route {
+        // No hook is asked.
+        return Box::pin(async move { Ok(finish.add_cors(file.respond().await)) });
+    }
+    let (request, parts) = engine.hooks.parts_of(request);
+    finish.parts = parts.map(Box::new);
+    match route {
         Ok(Route::Receive(link, jsonp)) => {
             let asked = Asked::by(request.headers(), &engine.config);
-            // Most of a long poll is waiting, for which nothing of the request is kept.
-            drop(request);
-            polling::receive(link, jsonp, asked)
-                .await
-                .map_err(Refusal::from)
+            Box::pin(async move {
+                let answer = polling::receive(link, jsonp, asked).await;
+                Ok(finish.answer(answer.map_err(Refusal::from)))
+            })
         }
-        Ok(Route::Send(link, jsonp)) => polling::send(link, jsonp, request)
-            .await
-            .map_err(Refusal::from),
-        Ok(Route::Probe(link, dialect)) => {
-            websocket::probe(&link, dialect, request).map_err(Refusal::from)
+        Ok(Route::Send(link, jsonp)) => {
+            let post = polling::Incoming::of(request);
+            Box::pin(async move {
+                let answer = polling::send(link, jsonp, post).await;
+                Ok(finish.answer(answer.map_err(Refusal::from)))
+            })
         }
-        Ok(Route::Open(query)) => open(engine.clone(), query, request).await,
-        Ok(Route::Nowhere) => Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "")),
-        Err(refusal) => Err(refusal),
-    };
-    let mut response = match (answered, parts) {
-        (Ok(mut response), Some(parts)) => {
-            let query = Query::parse(parts.uri.query().unwrap_or(""), engine.config());
-            let is_handshake = query.is_ok_and(|query| query.sid.is_none());
-            engine
-                .hooks
-                .change_headers(is_handshake, &parts, &mut response);
-            response
+        Ok(Route::Probe(link, dialect)) => Box::pin(async move {
+            let answer = websocket::probe(&link, dialect, request);
+            Ok(finish.answer(answer.map_err(Refusal::from)))
+        }),
+        Ok(Route::Open(query)) => Box::pin(async move {
+            let answer = open(finish.engine.clone(), query, request).await;
+            Ok(finish.answer(answer))
+        }),
+        Ok(Route::File(_) | Route::Nowhere) => {
+            at_once(finish.answer(Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, ""))))
         }
-        (Ok(response), None) => response,
-        (Err(refusal), parts) => {
-            if let Some(parts) = parts {
-                engine.hooks.report(&refusal, &parts);
-            }
-            refusal.response(is_upgrade)
-        }
-    };
-    if let Some(cors) = &engine.config.cors {
-        cors::add_headers(cors, origin.as_ref(), response.headers_mut());
+        Err(refusal) => at_once(finish.answer(Err(refusal))),
     }
-    Ok(response)
+}
+
+fn at_once(response: Response<Body>) -> ResponseFuture {
+    Box::pin(std::future::ready(Ok(response)))
+}
+
+/// What is done with each answer before it leaves.
+struct Finish<H: Handler> {
+    engine: Arc<Engine<H>>,
+    /// Kept if there are rules for other origins.
+    origin: Option<HeaderValue>,
+    is_upgrade: bool,
+    /// The request, if a hook wants to see it.
+    parts: Option<Box<Parts>>,
+}
+
+impl<H: Handler> Finish<H> {
+    /// Tells the hooks, and makes a response of a refusal.
+    fn answer(self, answer: Result<Response<Body>, Refusal>) -> Response<Body> {
+        let hooks = &self.engine.hooks;
+        let response = match (answer, &self.parts) {
+            (Ok(mut response), Some(parts)) => {
+                let query = Query::parse(parts.uri.query().unwrap_or(""), self.engine.config());
+                let is_handshake = query.is_ok_and(|query| query.sid.is_none());
+                hooks.change_headers(is_handshake, parts, &mut response);
+                response
+            }
+            (Ok(response), None) => response,
+            (Err(refusal), parts) => {
+                if let Some(parts) = parts {
+                    hooks.report(&refusal, parts);
+                }
+                refusal.response(self.is_upgrade)
+            }
+        };
+        self.add_cors(response)
+    }
+
+    fn add_cors(&self, mut response: Response<Body>) -> Response<Body> {
+        if let Some(cors) = &self.engine.config.cors {
+            cors::add_headers(cors, self.origin.as_ref(), response.headers_mut());
+        }
+        response
+    }
 }
 
 fn find_route<H: Handler, B>(

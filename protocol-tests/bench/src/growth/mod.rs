@@ -157,7 +157,7 @@ mod tests {
         let table = table(&[curve]);
         let last: Vec<&str> = table.lines().last().expect("rows").split('|').collect();
         let cells: Vec<&str> = last.iter().map(|cell| cell.trim()).collect();
-        assert!(table.contains("|     10 | message |"), "{table}");
+        assert!(table.contains("|     10 | message  |"), "{table}");
         assert_eq!(
             cells[4..10],
             ["10,000", "message", "3.00", "3.00–3.00", "1.50", "none"]

@@ -71,6 +71,7 @@ fn panel(curves: &[Curve]) -> String {
             grouped(point.size as f64)
         ));
     }
+    let mut labels = Vec::new();
     for curve in curves {
         let colour = if curve.server == "ours" { OURS } else { PEER };
         let medians: Vec<(f64, f64)> = curve
@@ -92,15 +93,27 @@ fn panel(curves: &[Curve]) -> String {
             ));
         }
         if let Some((x, y)) = medians.last() {
+            let y = label_beside(&mut labels, y + 4.0);
             out.push_str(&format!(
-                "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{}</text>\n",
+                "<text x=\"{:.1}\" y=\"{y:.1}\" fill=\"{colour}\">{}</text>\n",
                 x + 8.0,
-                y + 4.0,
                 curve.server
             ));
         }
     }
     out
+}
+
+/// Where the name of a curve goes, so that it is on no other one's.
+fn label_beside(labels: &mut Vec<f64>, wanted: f64) -> f64 {
+    let near = labels.iter().find(|label| (wanted - **label).abs() < LINE);
+    let place = match near {
+        Some(label) if wanted < *label => label - LINE,
+        Some(label) => label + LINE,
+        None => wanted,
+    };
+    labels.push(place);
+    place
 }
 
 /// Where a size is, by its logarithm; none at all is a little before one.
@@ -120,6 +133,7 @@ const HEIGHT: usize = 220;
 const LEFT: f64 = 44.0;
 const WIDE: f64 = 350.0;
 const HIGH: f64 = 140.0;
+const LINE: f64 = 14.0;
 const BOTTOM: f64 = 190.0;
 const OURS: &str = "#1f6feb";
 const PEER: &str = "#8c959f";
@@ -153,6 +167,14 @@ mod tests {
         );
         assert_eq!(svg.matches("<g ").count(), 1);
         assert_eq!(svg.matches("<polyline").count(), 2);
+    }
+
+    #[test]
+    fn names_of_curves_are_on_different_lines() {
+        let mut labels = Vec::new();
+        let places = [100.0, 101.0, 50.0].map(|wanted| label_beside(&mut labels, wanted));
+        assert_eq!(places, [100.0, 114.0, 50.0]);
+        assert_eq!(label_beside(&mut vec![100.0], 99.0), 86.0);
     }
 
     #[test]

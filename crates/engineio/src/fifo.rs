@@ -22,6 +22,7 @@ impl<T> Default for Fifo<T> {
 }
 
 impl<T> Fifo<T> {
+    #[inline]
     pub(crate) fn push_back(&mut self, item: T) {
         if self.front.is_none() {
             self.front = Some(item);
@@ -36,13 +37,16 @@ impl<T> Fifo<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
-        let item = self.front.take()?;
-        self.front = self.rest.pop_front();
-        if self.front.is_none() && self.rest.capacity() > KEPT_CAPACITY {
+        if self.rest.is_empty() {
+            return self.front.take();
+        }
+        let item = std::mem::replace(&mut self.front, self.rest.pop_front());
+        if self.rest.is_empty() && self.rest.capacity() > KEPT_CAPACITY {
             self.rest = VecDeque::new();
         }
-        Some(item)
+        item
     }
 
     pub(crate) fn pop_back(&mut self) -> Option<T> {
@@ -53,6 +57,7 @@ impl<T> Fifo<T> {
         self.rest.back().or(self.front.as_ref())
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.front.is_none()
     }

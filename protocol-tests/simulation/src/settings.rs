@@ -99,7 +99,7 @@ impl Settings {
         let small = rng.chance(500);
         Self {
             clients: rng.within(2..6),
-            messages: rng.within(3..25),
+            messages: rng.pick(&[5, 15, 25, 80]),
             think: rng.pick(&[50, 300, 1_500]),
             storm: rng.within(2_000..12_000),
             weather: Weather {

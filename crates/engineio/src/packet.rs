@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use data_encoding::{Encoding, Specification};
 
 use crate::error::DecodeError;
@@ -42,20 +42,19 @@ pub enum Packet {
 
 impl Packet {
     /// Decodes a text packet. The caller has seen to it that `text` is valid UTF-8.
-    pub fn decode_text(text: Bytes) -> Result<Self, DecodeError> {
-        match text.first() {
-            Some(b'0') => Ok(Self::Open(text.slice(1..))),
-            Some(b'1') => Ok(Self::Close),
-            Some(b'2') => Ok(Self::Ping(text.slice(1..))),
-            Some(b'3') => Ok(Self::Pong(text.slice(1..))),
-            Some(b'4') => Ok(Self::Message(Message::Text(text.slice(1..)))),
-            Some(b'5') => Ok(Self::Upgrade),
-            Some(b'6') => Ok(Self::Noop),
-            Some(b'b') => {
-                decode_base64(&text[1..]).map(|data| Self::Message(Message::Binary(data)))
-            }
-            Some(_) => Err(DecodeError::UnknownType),
-            None => Err(DecodeError::Empty),
+    pub fn decode_text(mut text: Bytes) -> Result<Self, DecodeError> {
+        let kind = *text.first().ok_or(DecodeError::Empty)?;
+        text.advance(1);
+        match kind {
+            b'0' => Ok(Self::Open(text)),
+            b'1' => Ok(Self::Close),
+            b'2' => Ok(Self::Ping(text)),
+            b'3' => Ok(Self::Pong(text)),
+            b'4' => Ok(Self::Message(Message::Text(text))),
+            b'5' => Ok(Self::Upgrade),
+            b'6' => Ok(Self::Noop),
+            b'b' => decode_base64(&text).map(|data| Self::Message(Message::Binary(data))),
+            _ => Err(DecodeError::UnknownType),
         }
     }
 }

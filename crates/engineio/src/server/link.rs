@@ -18,7 +18,7 @@ use crate::{
     dialect::{Dialect, Protocol},
     error::{CloseDetail, CloseReason, DecodeError, PushError},
     handshake::Transport,
-    packet::{Frame, Packet},
+    packet::{Frame, Message, Packet},
     session::{Event, SendOptions, Session, Transmit, Wire},
     sid::Sid,
 };
@@ -126,8 +126,21 @@ impl<H: Handler> Link<H> {
     /// Queues frames as [`push`](Self::push) does, or as the options say. The answer says whether they were queued,
     /// which only volatile ones may not be.
     pub fn push_with(&self, frames: &[Frame], options: SendOptions) -> Result<bool, PushError> {
+        self.queue(|session| session.send_with(frames, options))
+    }
+
+    /// Queues a frame that goes to nobody else, as [`push_with`](Self::push_with) does: it is moved and not shared, which
+    /// costs less.
+    pub fn push_one(&self, frame: Frame, options: SendOptions) -> Result<bool, PushError> {
+        self.queue(|session| session.send_one(frame, options))
+    }
+
+    fn queue(
+        &self,
+        send: impl FnOnce(&mut Session) -> Result<bool, PushError>,
+    ) -> Result<bool, PushError> {
         let mut core = lock(&self.core);
-        let result = core.session.send_with(frames, options);
+        let result = send(&mut core.session);
         if result == Err(PushError::Overflow) {
             // Nobody may be there to tell the application but the clock.
             self.arm_at(&mut core, now());
@@ -263,13 +276,36 @@ impl<H: Handler> Link<H> {
     }
 
     /// Hands a packet to the session. The answer says whether to read no further for now.
-    pub(super) fn receive(&self, wire: Wire, packet: Result<Packet, DecodeError>) -> bool {
+    pub(super) fn receive(
+        self: &Arc<Self>,
+        now: Instant,
+        wire: Wire,
+        packet: Result<Packet, DecodeError>,
+    ) -> bool {
         let mut core = lock(&self.core);
         match packet {
-            Ok(packet) => core.session.receive(now(), wire, packet),
+            Ok(packet) if core.dispatching => core.session.receive(now, wire, packet),
+            Ok(packet) => match core.session.receive_message(now, wire, packet) {
+                Ok(message) => return self.hand_on(core, message),
+                Err(packet) => core.session.receive(now, wire, packet),
+            },
             Err(error) => core.session.transport_failed(wire, error.into()),
         }
         self.settle(core)
+    }
+
+    /// Hands a message to the application, as an event would. The answer says whether to read no further for now.
+    fn hand_on<'a>(self: &'a Arc<Self>, mut core: MutexGuard<'a, Core>, message: Message) -> bool {
+        core.dispatching = true;
+        drop(core);
+        self.call(|| self.engine.handler.on_message(self, message));
+        let mut core = lock(&self.core);
+        core.dispatching = false;
+        // Whoever has changed anything else meanwhile has settled that, but for the events.
+        if core.session.has_event() {
+            return self.settle(core);
+        }
+        core.session.is_reading_paused()
     }
 
     /// The socket takes no more for now: only the end of the session wakes it. The answer says whether that has
@@ -291,13 +327,15 @@ impl<H: Handler> Link<H> {
         core.session.wants_transmit(Transport::WebSocket)
     }
 
-    /// The WebSocket is being polled: until it parks again nobody needs to wake it.
-    pub(super) fn unpark(&self, wire: Wire) {
+    /// The WebSocket is being polled: until it parks again nobody needs to wake it. The answer says whether to read
+    /// nothing for now.
+    pub(super) fn unpark(&self, wire: Wire) -> bool {
         let mut core = lock(&self.core);
         // The place may be that of its successor.
         if core.session.has_use_for(wire) {
             core.parked[Transport::WebSocket as usize] = None;
         }
+        core.session.is_reading_paused()
     }
 
     /// Tells the application that the session can be used, before anything else that happens to it. Comes once.

@@ -18,6 +18,7 @@ use super::{
     Engine, Handler, Link,
     compression::Encoding,
     new_sid::NewSid,
+    now,
     service::{Body, plain},
 };
 use crate::{
@@ -219,7 +220,7 @@ async fn deliver<H: Handler>(
             tokio::task::yield_now().await;
         }
         let has_too_many = matches!(packet, Err(DecodeError::TooManyPackets));
-        let is_paused = link.receive(Wire::Polling, packet);
+        let is_paused = link.receive(now(), Wire::Polling, packet);
         if has_too_many {
             return Err(TooManyPackets);
         }

@@ -101,7 +101,7 @@ async fn a_websocket_that_was_replaced_does_not_take_the_place_of_its_successor(
     link.unpark(first);
     let (_, other) = waiting();
     assert!(link.websocket_blocked(first, &mut Context::from_waker(&other)));
-    link.receive(Wire::Polling, Ok(Packet::Close));
+    link.receive(now(), Wire::Polling, Ok(Packet::Close));
     assert!(flag.0.load(Ordering::SeqCst), "the second was not woken");
 }
 

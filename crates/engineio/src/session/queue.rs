@@ -1,5 +1,7 @@
 //! What the application queues for a session, and how.
 
+use std::slice;
+
 use super::{Session, Slot, State};
 use crate::{
     error::{CloseReason, PushError},
@@ -44,6 +46,26 @@ impl Session {
 
     /// Queues frames as one unit; the answer says whether they were, which only volatile ones may not be.
     pub fn send_with(&mut self, frames: &[Frame], options: SendOptions) -> Result<bool, PushError> {
+        let is_taken = self.takes(frames, options)?;
+        if is_taken {
+            for frame in frames {
+                self.outbox.push_with(frame.clone(), options.compress);
+            }
+        }
+        Ok(is_taken)
+    }
+
+    /// The same for a frame that nobody else wants: it is not shared, which would take memory.
+    pub fn send_one(&mut self, frame: Frame, options: SendOptions) -> Result<bool, PushError> {
+        let is_taken = self.takes(slice::from_ref(&frame), options)?;
+        if is_taken {
+            self.outbox.push_with(frame, options.compress);
+        }
+        Ok(is_taken)
+    }
+
+    /// Whether frames are queued, and not dropped. A full queue ends the session.
+    fn takes(&mut self, frames: &[Frame], options: SendOptions) -> Result<bool, PushError> {
         if self.state != State::Open {
             return Err(PushError::Closed);
         }
@@ -53,9 +75,6 @@ impl Session {
         if !self.outbox.fits(frames, self.config.max_buffered_bytes) {
             self.end(CloseReason::SlowConsumer);
             return Err(PushError::Overflow);
-        }
-        for frame in frames {
-            self.outbox.push_with(frame.clone(), options.compress);
         }
         Ok(true)
     }

@@ -9,7 +9,7 @@ use crate::{
     dialect::Protocol,
     error::{CloseDetail, CloseReason},
     handshake::Transport,
-    packet::{self, Frame, Packet},
+    packet::{self, Frame, Message, Packet},
     timer::Timer,
 };
 
@@ -25,15 +25,33 @@ impl Session {
         }
     }
 
+    /// The plain case of [`receive`](Self::receive), without an event: a message that nothing comes before is given to
+    /// the caller, to be handed on at once. Anything else comes back, to be received.
+    pub fn receive_message(
+        &mut self,
+        now: Instant,
+        from: Wire,
+        packet: Packet,
+    ) -> Result<Message, Packet> {
+        match packet {
+            Packet::Message(message)
+                if self.state == State::Open
+                    && self.events.is_empty()
+                    && !self.is_watched
+                    && self.role_of(from) == Role::Carrier =>
+            {
+                self.note_sign_of_life(now);
+                Ok(message)
+            }
+            packet => Err(packet),
+        }
+    }
+
     fn receive_on_carrier(&mut self, now: Instant, packet: Packet) {
         self.note_packet(&packet);
         let protocol = self.dialect.protocol;
-        // As the reference does: any sign of life prolongs the wait for a pong, once.
-        let is_pong = matches!(packet, Packet::Pong(_));
-        let prolongs = protocol == Protocol::V4 && !is_pong && !self.pong_extended;
-        if prolongs && self.timers.is_set(Timer::Pong) {
-            self.pong_extended = true;
-            self.await_sign_of_life(now);
+        if !matches!(packet, Packet::Pong(_)) {
+            self.note_sign_of_life(now);
         }
         match (packet, protocol) {
             (Packet::Message(message), _) => self.events.push_back(Event::Message(message)),
@@ -57,6 +75,15 @@ impl Session {
             }
             (Packet::Close, _) => self.end(CloseReason::TransportClose),
             (Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => {}
+        }
+    }
+
+    /// As the reference does: any sign of life prolongs the wait for a pong, once.
+    fn note_sign_of_life(&mut self, now: Instant) {
+        let prolongs = self.dialect.protocol == Protocol::V4 && !self.pong_extended;
+        if prolongs && self.timers.is_set(Timer::Pong) {
+            self.pong_extended = true;
+            self.await_sign_of_life(now);
         }
     }
 

@@ -538,6 +538,48 @@ fn a_session_without_a_request_after_its_handshake_is_closed() {
 }
 
 #[test]
+fn a_plain_message_is_handed_on_without_an_event() {
+    let message = || Packet::Message(Message::Text(Bytes::from_static(b"x")));
+    let mut bench = Bench::websocket();
+    let (now, wire) = (bench.now, bench.wire());
+    let Packet::Message(text) = message() else {
+        panic!("not a message")
+    };
+    let received = bench.session.receive_message(now, wire, message());
+    assert_eq!(received, Ok(text.clone()));
+    assert_eq!(bench.events(), []);
+
+    // Whatever is not plain comes back.
+    let stale = bench.session.receive_message(now, Wire::Polling, message());
+    assert_eq!(stale, Err(message()));
+    let noop = bench.session.receive_message(now, wire, Packet::Noop);
+    assert_eq!(noop, Err(Packet::Noop));
+    bench.session.receive(now, wire, message());
+    let second = bench.session.receive_message(now, wire, message());
+    assert_eq!(second, Err(message()), "the first one is still queued");
+    assert_eq!(bench.events(), [Event::Message(text)]);
+    bench.session.close(now, CloseReason::ForcedClose);
+    let late = bench.session.receive_message(now, wire, message());
+    assert_eq!(late, Err(message()));
+}
+
+#[test]
+fn a_plain_message_prolongs_the_wait_for_a_pong_once() {
+    let mut bench = Bench::websocket();
+    bench.wait(25 * SECOND);
+    assert_eq!(bench.transmit(bench.wire()), ["2"]);
+    for seconds in [15, 10] {
+        bench.wait(seconds * SECOND);
+        let message = Packet::Message(Message::Text(Bytes::new()));
+        let (now, wire) = (bench.now, bench.wire());
+        assert!(bench.session.receive_message(now, wire, message).is_ok());
+    }
+    assert!(bench.session.is_open());
+    bench.wait(10 * SECOND);
+    bench.assert_closed(CloseReason::PingTimeout);
+}
+
+#[test]
 fn a_long_queue_leaves_in_batches() {
     let mut bench = Bench::websocket();
     for _ in 0..3 {

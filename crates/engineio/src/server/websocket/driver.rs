@@ -24,7 +24,7 @@ use crate::{
     dialect::Dialect,
     error::{CloseDetail, CloseReason},
     packet::Frame,
-    server::{Handler, Link},
+    server::{Handler, Link, now},
     session::{Transmit, WebSocketId, Wire},
 };
 
@@ -112,7 +112,6 @@ impl<H: Handler> Driver<H> {
     }
 
     fn read(&mut self, context: &mut Context<'_>) -> ControlFlow<End> {
-        self.is_paused = self.link.is_reading_paused();
         if self.is_paused {
             return ControlFlow::Continue(());
         }
@@ -123,6 +122,7 @@ impl<H: Handler> Driver<H> {
     }
 
     fn read_messages(&mut self, context: &mut Context<'_>, input: &mut Input) -> ControlFlow<End> {
+        let mut arrived = None;
         for _ in 0..READ_BUDGET {
             let received = match self.socket.poll_next(context, input) {
                 Poll::Pending => return self.check_fragments(),
@@ -145,7 +145,9 @@ impl<H: Handler> Driver<H> {
                     return ControlFlow::Break(End::Left);
                 }
             };
-            self.is_paused = self.link.receive(self.wire, packet);
+            // What one read has brought has arrived at one time.
+            let now = *arrived.get_or_insert_with(now);
+            self.is_paused = self.link.receive(now, self.wire, packet);
             if self.is_paused {
                 return ControlFlow::Continue(());
             }
@@ -268,7 +270,7 @@ impl<H: Handler> Future for Driver<H> {
     type Output = End;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
-        self.link.unpark(self.wire);
+        self.is_paused = self.link.unpark(self.wire);
         let mut flow = self.read(context);
         if flow.is_continue() {
             flow = self.write(context);

@@ -37,7 +37,10 @@ pub struct Binary(pub Bytes);
 impl Serialize for Binary {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let num = OUTGOING.with_borrow_mut(|outgoing| {
-            let attachments = &mut outgoing.as_mut()?.attachments;
+            if !outgoing.is_collecting {
+                return None;
+            }
+            let attachments = &mut outgoing.attachments;
             attachments.push(self.0.clone());
             Some(attachments.len() - 1)
         });
@@ -87,32 +90,38 @@ impl From<Vec<u8>> for Binary {
 /// What was put aside while arguments were serialized.
 #[derive(Default)]
 pub(crate) struct Outgoing {
+    is_collecting: bool,
     pub(crate) attachments: Vec<Bytes>,
     /// Captured arguments, which are to be written as they are.
-    pub(crate) args: Option<Args>,
+    pub(crate) args: Option<Box<Args>>,
 }
 
 /// Runs a serialization and gives what it has put aside. Serialize implementations may themselves emit, so the list
 /// of an outer call comes back when the inner one is done, even if it panics.
 pub(crate) fn collect<R>(serialize: impl FnOnce() -> R) -> (R, Outgoing) {
-    struct Outer(Option<Outgoing>);
+    struct Outer(Outgoing);
     impl Drop for Outer {
         fn drop(&mut self) {
-            OUTGOING.set(self.0.take());
+            OUTGOING.set(std::mem::take(&mut self.0));
         }
     }
-    let _outer = Outer(OUTGOING.replace(Some(Outgoing::default())));
+    let mut outer = Outer(OUTGOING.replace(Outgoing {
+        is_collecting: true,
+        ..Outgoing::default()
+    }));
     let result = serialize();
-    (result, OUTGOING.take().unwrap_or_default())
+    let outgoing = OUTGOING.replace(std::mem::take(&mut outer.0));
+    std::mem::forget(outer);
+    (result, outgoing)
 }
 
 /// Takes captured arguments from a running serialization; false if there is none.
 pub(crate) fn collect_args(args: &Args) -> bool {
     OUTGOING.with_borrow_mut(|outgoing| {
-        outgoing
-            .as_mut()
-            .map(|outgoing| outgoing.args = Some(args.clone()))
-            .is_some()
+        if outgoing.is_collecting {
+            outgoing.args = Some(Box::new(args.clone()));
+        }
+        outgoing.is_collecting
     })
 }
 
@@ -334,8 +343,14 @@ impl<'de> de::Visitor<'de> for BinaryVisitor {
 }
 
 thread_local! {
-    /// What the running serialization has put aside; none if no packet is being written.
-    static OUTGOING: RefCell<Option<Outgoing>> = const { RefCell::new(None) };
+    /// What the running serialization has put aside, if a packet is being written.
+    static OUTGOING: RefCell<Outgoing> = const {
+        RefCell::new(Outgoing {
+            is_collecting: false,
+            attachments: Vec::new(),
+            args: None,
+        })
+    };
     /// The attachments of the packet that is being read.
     static INCOMING: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
 }

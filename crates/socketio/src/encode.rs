@@ -3,7 +3,7 @@
 //! A [`Draft`] is the JSON of an event or an answer, still open at its end and without its head. From it [`Frames`] are
 //! made, one for all recipients; after that only reference counts move.
 
-use std::{cell::Cell, io::Write, sync::Arc};
+use std::{cell::Cell, sync::Arc};
 
 use bytes::Bytes;
 use engineio::Frame;
@@ -35,6 +35,18 @@ impl Frames {
         match &self.0 {
             Repr::One(frame) => std::slice::from_ref(frame),
             Repr::Several(frames) => frames,
+        }
+    }
+
+    /// The frame, if there is only one.
+    ///
+    /// # Errors
+    ///
+    /// The frames themselves, if there are several.
+    pub fn into_one(self) -> Result<Frame, Self> {
+        match self.0 {
+            Repr::One(frame) => Ok(frame),
+            several @ Repr::Several(_) => Err(Self(several)),
         }
     }
 
@@ -337,15 +349,19 @@ pub(crate) fn default_frames(
     use PacketType::{Ack, BinaryAck, BinaryEvent, Event};
     let mut head = Head::default();
     match (packet_type, attachments.len()) {
-        (Event | BinaryEvent, 0) => head.write(format_args!("42")),
-        (Event | BinaryEvent, count) => head.write(format_args!("45{count}-")),
-        (Ack | BinaryAck, 0) => head.write(format_args!("43")),
-        (Ack | BinaryAck, count) => head.write(format_args!("46{count}-")),
-        (packet_type, _) => head.write(format_args!("4{}", u8::from(packet_type))),
+        (Event | BinaryEvent, 0) => head.push(b"42"),
+        (Ack | BinaryAck, 0) => head.push(b"43"),
+        (Event | BinaryEvent | Ack | BinaryAck, count) => {
+            let is_event = matches!(packet_type, Event | BinaryEvent);
+            head.push(if is_event { b"45" } else { b"46" });
+            head.push_number(count as u64);
+            head.push(b"-");
+        }
+        (packet_type, _) => head.push(&[b'4', b'0' + u8::from(packet_type)]),
     }
     let mut id_digits = Head::default();
     if let Some(id) = id {
-        id_digits.write(format_args!("{id}"));
+        id_digits.push_number(id);
     }
     let (namespace, comma) = namespace_parts(namespace);
     let parts = [
@@ -422,11 +438,25 @@ struct Head {
 
 impl Head {
     /// What does not fit is cut, which the longest number (20 digits) and type (3 characters) rule out.
-    fn write(&mut self, text: std::fmt::Arguments<'_>) {
-        let mut free = &mut self.bytes[self.len..];
-        let before = free.len();
-        let _ = free.write_fmt(text);
-        self.len += before - free.len();
+    fn push(&mut self, text: &[u8]) {
+        let free = &mut self.bytes[self.len..];
+        let len = text.len().min(free.len());
+        free[..len].copy_from_slice(&text[..len]);
+        self.len += len;
+    }
+
+    fn push_number(&mut self, mut number: u64) {
+        let mut digits = [0; 20];
+        let mut start = digits.len();
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.push(&digits[start..]);
     }
 
     fn as_bytes(&self) -> &[u8] {

@@ -233,7 +233,11 @@ fn open(socket: &Socket, must_recover: bool) -> Result<(), NotInserted> {
             "socket connected"
         );
         for handler in &socket.handlers().connect {
-            let started = start(link, HandlerName::Connect, || Ok(handler(socket.clone())));
+            let started = start(
+                link,
+                || HandlerName::Connect,
+                || Ok(handler(socket.clone())),
+            );
             debug_assert!(started.is_ok(), "there are no arguments to be wrong");
         }
         link.data().admit(socket);

@@ -443,12 +443,18 @@ fn on_event(
         args.validate()?;
         return Ok(());
     };
+    let call = |handler, reply| {
+        let event = Event::new(socket.clone(), name.clone(), reply);
+        dispatch::call(socket, event, name, Registered::ForEvent, handler, args)
+    };
     let reply = packet.id.map(|id| Arc::new(Reply::new(id)));
-    for handler in handlers {
-        let event = Event::new(socket.clone(), name.clone(), reply.clone());
-        dispatch::call(socket, event, Registered::ForEvent, handler, args)?;
+    let Some((last, others)) = handlers.split_last() else {
+        return Ok(());
+    };
+    for handler in others {
+        call(handler, reply.clone())?;
     }
-    Ok(())
+    Ok(call(last, reply)?)
 }
 
 fn on_ack(

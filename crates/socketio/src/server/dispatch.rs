@@ -32,7 +32,14 @@ pub(crate) fn on_event(
     let event = Event::new(socket.clone(), name.into(), reply);
     for listener in own.read(|table| table.any.clone()) {
         let handler = &listener.handler;
-        call(socket, event.clone(), Registered::ForAny, handler, args)?;
+        call(
+            socket,
+            event.clone(),
+            event.shared_name(),
+            Registered::ForAny,
+            handler,
+            args,
+        )?;
     }
     let middlewares = own.read(|table| table.packet.clone());
     if middlewares.is_empty() {
@@ -41,22 +48,26 @@ pub(crate) fn on_event(
     // The middlewares may wait, and then the packet is gone.
     let args = args.capture()?;
     let here = link.clone();
-    start(link, HandlerName::PacketMiddleware, || {
-        Ok(Box::pin(async move {
-            for middleware in middlewares {
-                let dropped = match middleware(event.clone(), args.borrow()) {
-                    Ok(asked) => asked.await,
-                    Err(error) => Some(error.to_string()),
-                };
-                if let Some(error) = dropped {
-                    on_error(&here, &event, &error);
-                    return None;
+    start(
+        link,
+        || HandlerName::PacketMiddleware,
+        || {
+            Ok(Box::pin(async move {
+                for middleware in middlewares {
+                    let dropped = match middleware(event.clone(), args.borrow()) {
+                        Ok(asked) => asked.await,
+                        Err(error) => Some(error.to_string()),
+                    };
+                    if let Some(error) = dropped {
+                        on_error(&here, &event, &error);
+                        return None;
+                    }
                 }
-            }
-            deliver_later(&event, &args);
-            None
-        }))
-    })
+                deliver_later(&event, &args);
+                None
+            }))
+        },
+    )
 }
 
 /// The middlewares have let the event through; meanwhile the socket may have ended.
@@ -70,12 +81,27 @@ fn deliver_later(event: &Event, args: &Args) {
 fn deliver(event: &Event, args: ArgsRef<'_>) -> Result<(), ArgsError> {
     let socket = &event.socket;
     let shared = socket.handlers().events.get(event.name());
+    let name = event.shared_name();
     for handler in shared.into_iter().flatten() {
-        call(socket, event.clone(), Registered::ForEvent, handler, args)?;
+        call(
+            socket,
+            event.clone(),
+            name,
+            Registered::ForEvent,
+            handler,
+            args,
+        )?;
     }
     let own = socket.listeners().map(|own| own.take(event.name()));
     for handler in own.into_iter().flatten() {
-        call(socket, event.clone(), Registered::ForEvent, &handler, args)?;
+        call(
+            socket,
+            event.clone(),
+            name,
+            Registered::ForEvent,
+            &handler,
+            args,
+        )?;
     }
     Ok(())
 }
@@ -86,9 +112,11 @@ fn on_error(link: &Arc<Link>, event: &Event, error: &str) {
         return;
     };
     for handler in own.read(|table| table.error.clone()) {
-        let started = start(link, HandlerName::Error, || {
-            Ok(handler(event.socket.clone(), error.to_owned()))
-        });
+        let started = start(
+            link,
+            || HandlerName::Error,
+            || Ok(handler(event.socket.clone(), error.to_owned())),
+        );
         debug_assert!(started.is_ok(), "there are no arguments to be wrong");
     }
 }
@@ -121,31 +149,33 @@ pub(crate) enum Registered {
     ForAny,
 }
 
-/// Starts a handler. One whose type the arguments do not fit is skipped.
+/// Starts a handler of the event of this name. One whose type the arguments do not fit is skipped.
 pub(crate) fn call(
     socket: &Socket,
     event: Event,
+    name: &Arc<str>,
     registered: Registered,
     handler: &EventHandler,
     args: ArgsRef<'_>,
 ) -> Result<(), ArgsError> {
     let link = socket.link();
-    let name = event.shared_name().clone();
-    let started = start(link, HandlerName::Event(name.clone()), || {
-        handler(event, args)
-    });
+    let started = start(
+        link,
+        || HandlerName::Event(name.clone()),
+        || handler(event, args),
+    );
     let Err(ArgsError::Mismatch(error)) = started else {
         return started;
     };
     let protocol = link.engine().handler();
     count(&protocol.counters.mismatched_arguments);
     // The text quotes what the client has sent.
-    tracing::trace!(event = &*name, error, "handler skipped");
+    tracing::trace!(event = &**name, error, "handler skipped");
     // What a handler of any event is called for, the client names.
     let name = match registered {
         Registered::ForEvent => name,
-        Registered::ForAny => "(any)".into(),
+        Registered::ForAny => &"(any)".into(),
     };
-    protocol.mismatches.report(&socket.nsp(), &name);
+    protocol.mismatches.report(&socket.nsp(), name);
     Ok(())
 }

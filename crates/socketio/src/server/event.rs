@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use engineio::SendOptions;
 use serde::Serialize;
 
 use super::socket::Socket;
@@ -79,6 +80,6 @@ impl Event {
         }
         let socket = &self.socket;
         let frames = answer.write(socket.parser(), socket.namespace(), Some(reply.id));
-        socket.push(&frames)
+        socket.push_own(frames, SendOptions::default())
     }
 }

@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     fmt,
     future::Future,
+    hash::{BuildHasherDefault, Hasher},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
@@ -66,11 +67,33 @@ pub(crate) type Middleware = Arc<dyn Fn(Socket, Option<&str>) -> MiddlewareFutur
 /// All handlers of a namespace. A socket keeps those that were there when it connected.
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
-    pub(crate) events: HashMap<Arc<str>, Vec<EventHandler>>,
+    pub(crate) events: HashMap<Arc<str>, Vec<EventHandler>, BuildHasherDefault<NameHasher>>,
     pub(crate) middlewares: Vec<Middleware>,
     pub(crate) connect: Vec<ConnectHandler>,
     pub(crate) disconnecting: Vec<DisconnectHandler>,
     pub(crate) disconnect: Vec<DisconnectHandler>,
+}
+
+/// Hashes the names of events (FNV-1a). The program chooses those in the table, so that nobody can make them collide; what
+/// a client sends is only looked up.
+pub(crate) struct NameHasher(u64);
+
+impl Default for NameHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A handler is cloned for each call, since an async closure lends what it has captured.
@@ -171,7 +194,7 @@ impl fmt::Display for HandlerName {
 /// A panic stays in the handler. The only error is that of arguments that do not fit.
 pub(crate) fn start(
     link: &Arc<Link>,
-    name: HandlerName,
+    name: impl FnOnce() -> HandlerName,
     make: impl FnOnce() -> Result<HandlerFuture, ArgsError>,
 ) -> Result<(), ArgsError> {
     let first_poll = catch_unwind(AssertUnwindSafe(|| {
@@ -188,14 +211,15 @@ pub(crate) fn start(
         )
     }));
     match first_poll {
-        Ok(Ok(Progress::Finished(error))) => report(link, &name, error),
+        Ok(Ok(Progress::Finished(None))) => {}
+        Ok(Ok(Progress::Finished(Some(error)))) => report(link, &name(), &error),
         Ok(Ok(Progress::Waiting(handler))) => {
             let handler = CatchUnwind(handler);
             let ticket = Flow::begin_handler(link);
-            spawn(link, finish(link.clone(), name, handler, ticket));
+            spawn(link, finish(link.clone(), name(), handler, ticket));
         }
         Ok(Err(error)) => return Err(error),
-        Err(panic) => report_panic(link, &name, &*panic),
+        Err(panic) => report_panic(link, &name(), &*panic),
     }
     Ok(())
 }
@@ -212,7 +236,8 @@ async fn finish(
     ticket: Ticket,
 ) {
     match handler.await {
-        Ok(error) => report(&link, &name, error),
+        Ok(None) => {}
+        Ok(Some(error)) => report(&link, &name, &error),
         Err(panic) => report_panic(&link, &name, &*panic),
     }
     drop(ticket);
@@ -228,11 +253,9 @@ pub(crate) fn spawn(link: &Link, task: impl Future<Output = ()> + Send + 'static
     }
 }
 
-fn report(link: &Link, name: &HandlerName, error: Option<String>) {
-    if let Some(error) = error {
-        count(&link.engine().handler().counters.handler_errors);
-        tracing::warn!(handler = %name, %error, "handler failed");
-    }
+fn report(link: &Link, name: &HandlerName, error: &str) {
+    count(&link.engine().handler().counters.handler_errors);
+    tracing::warn!(handler = %name, error, "handler failed");
 }
 
 pub(crate) fn report_panic(link: &Link, name: &HandlerName, panic: &(dyn Any + Send)) {

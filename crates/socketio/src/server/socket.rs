@@ -387,7 +387,7 @@ impl Socket {
             return Ok(());
         }
         let frames = draft.write(self.parser(), self.namespace(), None);
-        self.push_with(&frames, options)?;
+        self.push_own(frames, options)?;
         self.tell_outgoing(&draft);
         Ok(())
     }
@@ -419,7 +419,7 @@ impl Socket {
             return Answer::failed(error);
         }
         let frames = draft.write(self.parser(), self.namespace(), Some(id));
-        match self.push_with(&frames, options) {
+        match self.push_own(frames, options) {
             Ok(()) => {
                 self.tell_outgoing(&draft);
                 Answer::new(self.clone(), id, answer, timeout)
@@ -431,17 +431,24 @@ impl Socket {
         }
     }
 
-    /// Queues a packet for the client.
-    pub(crate) fn push(&self, frames: &Frames) -> Result<(), EmitError> {
-        self.push_with(frames, SendOptions::default())
+    /// Queues a packet that is for this client alone. That a volatile one was dropped is no error.
+    pub(crate) fn push_own(&self, frames: Frames, options: SendOptions) -> Result<(), EmitError> {
+        match frames.into_one() {
+            Ok(frame) => self.queue(|link| link.push_one(frame, options)),
+            Err(frames) => self.push_with(&frames, options),
+        }
     }
 
-    /// The same, as the options say. That a volatile packet was dropped is no error.
+    /// Queues a packet, as the options say. That a volatile one was dropped is no error.
     pub(crate) fn push_with(&self, frames: &Frames, options: SendOptions) -> Result<(), EmitError> {
+        self.queue(|link| link.push_with(frames.as_slice(), options))
+    }
+
+    fn queue(&self, push: impl FnOnce(&Link) -> Result<bool, PushError>) -> Result<(), EmitError> {
         if !self.is_connected() {
             return Err(EmitError::NotConnected);
         }
-        match self.0.link.push_with(frames.as_slice(), options) {
+        match push(&self.0.link) {
             Ok(_is_queued) => Ok(()),
             Err(PushError::Closed) => Err(EmitError::NotConnected),
             Err(PushError::Overflow) => Err(EmitError::SlowConsumer),

@@ -252,9 +252,11 @@ impl Socket {
         }
         let own = self.own(|own| own.disconnecting.clone());
         for handler in handlers.disconnecting.iter().chain(&own) {
-            let started = start(link, HandlerName::Disconnecting, || {
-                Ok(handler(self.clone(), reason))
-            });
+            let started = start(
+                link,
+                || HandlerName::Disconnecting,
+                || Ok(handler(self.clone(), reason)),
+            );
             debug_assert!(started.is_ok(), "there are no arguments to be wrong");
         }
         namespace.local_adapter().remove(member, self, reason);
@@ -265,9 +267,11 @@ impl Socket {
         tracing::debug!(id = self.id(), namespace = self.namespace(), %reason, "socket disconnected");
         let own = self.own(|own| own.disconnect.clone());
         for handler in handlers.disconnect.iter().chain(&own) {
-            let started = start(link, HandlerName::Disconnect, || {
-                Ok(handler(self.clone(), reason))
-            });
+            let started = start(
+                link,
+                || HandlerName::Disconnect,
+                || Ok(handler(self.clone(), reason)),
+            );
             debug_assert!(started.is_ok(), "there are no arguments to be wrong");
         }
         self.gone();

@@ -12,7 +12,7 @@
 
 mod forget;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub(crate) struct Writer<S, F> {
     in_doubt: bool,
     /// What the events of each stream weigh, if their retention asks for that.
     bytes: HashMap<Arc<str>, u64>,
+    /// The streams of which the store may still hold what is forgotten: that failed, and is tried again.
+    untrimmed: HashSet<Arc<str>>,
     /// Whether the last step failed, so that only changes are logged.
     failing: bool,
 }
@@ -56,6 +58,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
             shared,
             in_doubt: false,
             bytes: HashMap::new(),
+            untrimmed: HashSet::new(),
             failing: false,
         }
     }
@@ -257,7 +260,10 @@ impl<S: Store, F: Frame> Writer<S, F> {
         let first = first.min(stream.bounds().last.next());
         // Told first, so that nobody starts where there is about to be nothing.
         stream.trim(first);
-        self.store.trim(&stream.name, first)
+        self.untrimmed.insert(Arc::clone(&stream.name));
+        self.store.trim(&stream.name, first)?;
+        self.untrimmed.remove(&stream.name);
+        Ok(())
     }
 
     /// Turns a panic of the store or the encoder into an error, and logs when failing begins and ends.

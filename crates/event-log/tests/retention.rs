@@ -9,9 +9,10 @@ use std::time::Duration;
 use event_log::memory::MemoryStore;
 use event_log::sqlite::{Options, SqliteStore};
 use event_log::{
-    Append, Bounds, Config, Driver, End, Log, Offset, Resync, Retention, Store, SubscribeError,
+    Append, Bounds, Config, Driver, End, Log, Offset, Resync, Retention, Store, StoreError,
+    SubscribeError,
 };
-use support::{Frame, STREAM, Socket, duplicate, epoch, fill, frame, fresh, nth, open};
+use support::{FlakyStore, Frame, STREAM, Socket, duplicate, epoch, fill, frame, fresh, nth, open};
 
 fn config(retention: Retention) -> Config {
     Config {
@@ -60,6 +61,36 @@ fn answer_of<T>(future: impl Future<Output = T>) -> T {
         std::task::Poll::Pending => panic!("no answer yet"),
     }
 }
+
+#[test]
+fn what_the_store_could_not_forget_is_forgotten_with_the_next_look() {
+    for retention in [
+        rows(2),
+        Retention {
+            bytes: Some(2 * WEIGHT),
+            ..Retention::default()
+        },
+    ] {
+        let memory = MemoryStore::new(epoch(1));
+        let flaky = FlakyStore::new(memory.clone());
+        let (log, mut driver) = driven(flaky.clone(), retention);
+        for number in 1..=3 {
+            store(&log, &mut driver, nth(number)).unwrap();
+        }
+        let stored = || memory.reader().streams().unwrap()[0].1;
+        let busy = [StoreError::Busy, StoreError::Busy];
+        flaky.plan.trim_errors.lock().unwrap().extend(busy);
+        for _ in 0..2 {
+            assert!(!driver.forget(0));
+            assert_eq!((log.bounds(STREAM), stored()), (bounds(2, 3), bounds(1, 3)));
+        }
+        driver.forget(0);
+        assert_eq!((log.bounds(STREAM), stored()), (bounds(2, 3), bounds(2, 3)));
+    }
+}
+
+/// What each of the first nine events weighs.
+const WEIGHT: u64 = ("ann".len() + "1".len() + "content 1".len()) as u64;
 
 /// A log with so many events.
 fn filled(retention: Retention, events: u64) -> (Log<Frame>, Driver<MemoryStore, Frame>) {

@@ -31,6 +31,9 @@ impl<S: Store, F: Frame> Writer<S, F> {
     }
 
     fn forget_piece(&mut self, stream: &Arc<Stream<F>>, now: i64) -> Result<bool, StoreError> {
+        if self.untrimmed.contains(&stream.name) {
+            self.trim(stream, stream.bounds().first)?;
+        }
         let retention = self.shared.config.retention;
         let bounds = stream.bounds();
         let held = Held {
@@ -46,11 +49,12 @@ impl<S: Store, F: Frame> Writer<S, F> {
         let Some(newest) = expired.checked_sub(1).map(|last| oldest[last].offset) else {
             return Ok(false);
         };
-        self.trim(stream, newest.next())?;
+        // As for the readers, they are gone even if the store cannot let go of them yet.
         count(&self.shared.counters.forgotten, expired);
         if let Some(bytes) = self.bytes.get_mut(&stream.name) {
             *bytes = bytes.saturating_sub(weight(&oldest[..expired]));
         }
+        self.trim(stream, newest.next())?;
         Ok(expired == oldest.len())
     }
 

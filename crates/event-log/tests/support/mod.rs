@@ -122,6 +122,8 @@ pub struct FlakyStore<S> {
 pub struct Plan {
     /// One for each of the next transactions.
     pub faults: Mutex<VecDeque<Fault>>,
+    /// One for each of the next attempts to forget.
+    pub trim_errors: Mutex<VecDeque<StoreError>>,
     /// One for each of the next reads.
     pub read_errors: Mutex<VecDeque<StoreError>>,
     /// The batches that went through, whatever was reported.
@@ -162,6 +164,8 @@ impl<S: Store> Store for FlakyStore<S> {
     }
 
     fn trim(&mut self, stream: &str, first: Offset) -> Result<(), StoreError> {
+        let error = self.plan.trim_errors.lock().unwrap().pop_front();
+        error.map_or(Ok(()), Err)?;
         self.inner.trim(stream, first)
     }
 

@@ -11,10 +11,10 @@ use std::thread;
 use simulation::plant::Plant;
 use simulation::run::{Past, count_panics, run};
 
-/// Runs which were red once, each for the reason that stands beside it.
-const REGRESSIONS: [u64; 0] = [];
-
 const SEEDS: u64 = 200;
+
+/// Runs that were red once: what the store could not forget at once stayed in it until the next event came.
+const REGRESSIONS: [u64; 2] = [3_442, 14_971];
 
 /// What has to happen in so many runs, lest they be green because nothing does.
 const KINDS: [&str; 29] = [

@@ -3,6 +3,8 @@
 //! A [`Draft`] is the JSON of an event or an answer, still open at its end and without its head. From it [`Frames`] are
 //! made, one for all recipients; after that only reference counts move.
 
+mod json;
+
 use std::{cell::Cell, sync::Arc};
 
 use bytes::Bytes;
@@ -426,7 +428,7 @@ fn append_args<A: Serialize>(
 }
 
 fn to_json(body: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), EncodeError> {
-    serde_json::to_writer(body, value).map_err(|error| EncodeError::Serialize(error.to_string()))
+    json::write(body, value).map_err(|error| EncodeError::Serialize(error.to_string()))
 }
 
 /// A few characters on the stack: a packet's type and number of attachments, or an ack id.

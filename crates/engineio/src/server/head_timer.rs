@@ -3,14 +3,14 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 use hyper::rt::{Sleep, Timer};
 
-use super::{lock, now};
+use super::{lock, now, sync::Mutex};
 
 /// The timer of one connection, which has one wait at a time. When a wait is over the alarm stays where it is, and when it
 /// rings it is set anew for who waits then: most requests come long before, and need not touch it.

@@ -214,9 +214,9 @@ fn messages_from_two_threads_are_all_handed_out_one_after_the_other() {
         let wire = wire(&link);
         let receiver = thread::spawn({
             let link = link.clone();
-            move || link.receive(wire, Ok(Packet::Message(text("a"))))
+            move || link.receive(now(), wire, Ok(Packet::Message(text("a"))))
         });
-        link.receive(wire, Ok(Packet::Message(text("b"))));
+        link.receive(now(), wire, Ok(Packet::Message(text("b"))));
         receiver.join().unwrap();
         let told = engine.handler.told();
         assert_eq!(told.wrong, None);
@@ -240,7 +240,7 @@ fn a_session_that_several_end_is_forgotten_once_and_leaves_nothing_behind() {
         let client = thread::spawn({
             let link = link.clone();
             move || {
-                link.receive(wire, Ok(Packet::Message(text("a"))));
+                link.receive(now(), wire, Ok(Packet::Message(text("a"))));
                 link.drive(|session| session.transport_closed(wire, CloseReason::TransportClose));
             }
         });

@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
+    task::unconstrained,
 };
 use tower_layer::Layer as _;
 
@@ -217,7 +218,8 @@ async fn until_stopped<C: Future>(
     stopped: &mut watch::Receiver<()>,
 ) -> Option<C::Output> {
     let signal = stopped.clone();
-    let mut waiting = pin!(stopped.changed());
+    // A connection that does much at first would otherwise leave no turn to wait in.
+    let mut waiting = pin!(unconstrained(stopped.changed()));
     let mut is_waiting = false;
     poll_fn(|context| {
         if let Poll::Ready(output) = connection.as_mut().poll(context) {
@@ -253,5 +255,40 @@ where
     fn call(&self, mut request: Request<B>) -> S::Future {
         self.peer.tell(request.extensions_mut());
         self.inner.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        sync::{mpsc, oneshot},
+        time::timeout,
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_begins_busily_still_hears_that_serving_stops() {
+        let (stopping, mut stopped) = watch::channel(());
+        let (work, mut working) = mpsc::unbounded_channel();
+        let (idle, is_idle) = oneshot::channel();
+        // More than the runtime lets a task do at once.
+        for _ in 0..1_000 {
+            work.send(()).unwrap();
+        }
+        let connection = tokio::spawn(async move {
+            let connection = async move {
+                for _ in 0..1_000 {
+                    working.recv().await.unwrap();
+                }
+                idle.send(()).unwrap();
+                working.recv().await
+            };
+            until_stopped(pin!(connection), &mut stopped).await
+        });
+        is_idle.await.unwrap();
+        stopping.send_replace(());
+        let ended = timeout(Duration::from_secs(1), connection).await;
+        assert_eq!(ended.expect("it goes on").unwrap(), None);
     }
 }

@@ -65,7 +65,7 @@ impl Limits {
         Self {
             read: config.ws_read_buffer.max(LARGEST_FRAME_HEAD),
             write: config.ws_write_buffer.max(1),
-            message: config.max_payload,
+            message: config.max_payload.min(LARGEST_MESSAGE),
         }
     }
 }
@@ -245,7 +245,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     None => has_more = false,
                 }
             }
-            let written = self.poll_write_bytes(context, &output);
+            let mut rest = &output[..];
+            let written = self.poll_write_all(context, &mut rest);
+            if written.is_pending() {
+                self.unwritten = rest.into();
+            }
             output.clear();
             if !has_more || !matches!(written, Poll::Ready(Ok(()))) {
                 break written;
@@ -261,8 +265,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     fn poll_unwritten(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if !self.unwritten.is_empty() {
-                let unwritten = std::mem::take(&mut self.unwritten);
-                ready!(self.poll_write_bytes(context, &unwritten))?;
+                let mut unwritten = std::mem::take(&mut self.unwritten);
+                let written = self.poll_write_all(context, &mut unwritten);
+                if written.is_pending() {
+                    // Moved and not copied: a long message may go in many small steps.
+                    self.unwritten = unwritten;
+                }
+                ready!(written)?;
             }
             let Some(answer) = self.other.as_mut().and_then(|other| other.take_answer()) else {
                 return Poll::Ready(Ok(()));
@@ -274,25 +283,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Writes all of it now, or keeps the rest.
-    fn poll_write_bytes(
+    /// Writes as long as the stream takes it. Ready means that nothing is left.
+    fn poll_write_all(
         &mut self,
         context: &mut Context<'_>,
-        mut bytes: &[u8],
+        bytes: &mut impl Buf,
     ) -> Poll<io::Result<()>> {
-        while !bytes.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(context, bytes) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => {
-                    self.written += count as u64;
-                    bytes = &bytes[count..];
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    self.unwritten = bytes.into();
-                    return Poll::Pending;
-                }
+        while bytes.has_remaining() {
+            let written = Pin::new(&mut self.stream).poll_write(context, bytes.chunk());
+            let count = ready!(written)?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.written += count as u64;
+            bytes.advance(count);
         }
         Poll::Ready(Ok(()))
     }
@@ -392,6 +396,9 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
 
 /// RFC 6455, section 5.2: two bytes, a long length and the mask.
 pub(super) const LARGEST_FRAME_HEAD: usize = 14;
+
+/// No message is larger, whatever the configuration says: a length is computed with, and what it is read into is allocated.
+const LARGEST_MESSAGE: usize = i32::MAX as usize;
 
 /// A larger buffer is not kept.
 const MAX_KEPT_OUTPUT: usize = 128 * 1024;

@@ -189,6 +189,19 @@ fn what_the_stream_does_not_take_keeps_its_place() {
 }
 
 #[test]
+fn what_waits_for_the_stream_is_not_copied_each_time_it_takes_a_little() {
+    let mut socket = socket();
+    let binary = Frame::Binary(vec![7; 10_000].into());
+    assert!(!write(&mut socket, &[binary]));
+    let place = socket.unwritten.as_ptr();
+    for taken in 1..=100 {
+        socket.stream.room = 1;
+        assert!(!write(&mut socket, &[]));
+        assert_eq!(socket.unwritten.as_ptr(), place.wrapping_add(taken));
+    }
+}
+
+#[test]
 fn frames_are_taken_only_as_fast_as_the_stream_takes_them() {
     let mut socket = socket();
     socket.stream.room = 150;
@@ -212,6 +225,31 @@ fn a_head_that_announces_much_gets_no_memory_for_it() {
     assert_eq!(receive(&mut socket), []);
     assert_eq!(socket.unread.len(), 1_500);
     assert!(socket.unread.capacity() <= 2_000);
+}
+
+#[test]
+fn a_head_that_announces_more_than_there_can_be_does_no_harm() {
+    let config = Config {
+        max_payload: usize::MAX,
+        ..Config::default()
+    };
+    for first in [0x82, 0x02, 0x89] {
+        for payload_len in [u64::MAX, u64::MAX >> 1, 1 << 62] {
+            let mut socket = Socket::new(Wire::default(), Limits::new(&config));
+            let mut bytes = vec![first, 0xff];
+            bytes.extend(payload_len.to_be_bytes());
+            bytes.extend(b"maskpayload");
+            socket.stream.sent.push_back(bytes);
+            let mut input = socket.begin_reading();
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = socket.poll_next(&mut context, &mut input);
+            socket.end_reading(input);
+            assert!(
+                matches!(polled, Poll::Ready(Some(Err(Error::Capacity(_))))),
+                "{first:x} {payload_len:x}: {polled:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -222,8 +222,10 @@ fn prepare(
 ///
 /// Before any connection is there: closing a file gives up the locks that SQLite has on it.
 fn flush(path: &Path) -> std::io::Result<()> {
-    File::open(path)?.sync_all()?;
-    match File::open(beside(path, "-wal")) {
+    // Some systems flush for nobody who may not write.
+    let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path);
+    open(path)?.sync_all()?;
+    match open(&beside(path, "-wal")) {
         Ok(log) => log.sync_all()?,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),

@@ -109,7 +109,8 @@ impl<'a> Lineage<'a> {
 
     /// Whether a message that stood in one slot may come to stand in a later one too: it was undone, or forgotten.
     pub fn may_follow(&self, earlier: Slot<'a>, later: Slot<'a>) -> bool {
-        !self.is_in(earlier, Some(later.epoch)) || self.may_forget(earlier.offset, later.offset - 1)
+        let before = later.offset.saturating_sub(1);
+        !self.is_in(earlier, Some(later.epoch)) || self.may_forget(earlier.offset, before)
     }
 
     /// Whether an offset may be gone when the last one is this.

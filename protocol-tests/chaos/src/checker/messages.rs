@@ -71,12 +71,15 @@ fn rows(view: &View<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Whether a row holds what was said in place of a message that had been forgotten by then.
+/// Whether a row holds what was said in place of a message that had been forgotten or undone by then.
 fn clashed_late(view: &View<'_>, message: &Message<'_>, row: &Row<'_>) -> bool {
     let acked = message.acked(view.entries);
-    let offset = acked.and_then(|ack| view.entries[ack].value.offset);
-    let is_late = |offset| offset < row.offset && view.lineage.may_forget(offset, row.offset - 1);
-    row.hash.is_some_and(|hash| message.clashes.contains(&hash)) && offset.is_some_and(is_late)
+    let stands = view.lineage.slot(view.lineage.last, row.offset);
+    let is_late = |acked| view.lineage.may_follow(acked, stands);
+    row.hash.is_some_and(|hash| message.clashes.contains(&hash))
+        && acked
+            .and_then(|ack| view.slot(&view.entries[ack]))
+            .is_some_and(is_late)
 }
 
 /// A message that was seen in two places was gone from the first by then: as long as it is kept, it is known again.
@@ -259,12 +262,11 @@ fn answers(view: &View<'_>, verdict: &mut Verdict) {
             verdict.add(Check::Answers, what, vec![message.tries[0], ack]);
         }
         for again in &message.again {
-            // What was forgotten meanwhile is new.
-            let offset = |index: usize| view.entries[index].value.offset;
-            if let (Some(ack), Some(later)) = (acked.and_then(offset), offset(*again))
+            // What was forgotten or undone meanwhile is new.
+            let slot = |index: usize| view.slot(&view.entries[index]);
+            if let (Some(ack), Some(later)) = (acked.and_then(slot), slot(*again))
                 && duplicate(*again) == Some(false)
-                && ack < later
-                && view.lineage.may_forget(ack, later - 1)
+                && view.lineage.may_follow(ack, later)
             {
                 continue;
             }

@@ -239,6 +239,37 @@ fn what_was_pending_is_stored_again_under_the_new_epoch_and_readers_are_told() {
 }
 
 #[test]
+fn what_is_said_anew_after_it_was_undone_is_no_repeat() {
+    let story = |up_to, duplicate| {
+        let story = Story::default().stores("a-0").set_back("e", up_to, "f");
+        let said = Facts {
+            hash: Some(hash_of("x-0")),
+            ..Facts::default()
+        };
+        let story = story.add("a", Op::Again, Kind::Invoke, "a-0", said.clone());
+        let mut story = story
+            .answered(Op::Again, "a-0", 1, duplicate)
+            .told("file", "f");
+        let answer = &mut story.0.iter_mut().rev().nth(1).expect("an answer").value;
+        (answer.epoch, answer.hash) = (Some("f".to_owned()), said.hash);
+        let row = Facts {
+            offset: Some(1),
+            ..said
+        };
+        story.add("file", Op::Row, Kind::Ok, "a-0", row)
+    };
+    story(0, false).good();
+    // The backup had it, and what else is said under its name is to be refused.
+    let verdict = check(&story(1, false).0);
+    assert!(verdict.count(Check::Answers) > 0, "{:#?}", verdict.faults);
+    assert!(
+        verdict.count(Check::Unexpected) > 0,
+        "{:#?}",
+        verdict.faults
+    );
+}
+
+#[test]
 fn what_the_backup_had_is_lost_if_it_is_gone() {
     let story = restored().file("f", &[(1, "b-0")]);
     assert_eq!(check(&story.0).counts.lost, 1);

@@ -217,6 +217,11 @@ impl Outbox {
                 }
             }
             Answer::Refused(why) => {
+                // The checker takes any refusal for an outcome; only what is empty deserves one.
+                if !message.content.is_empty() {
+                    let what = format!("{} was refused: {why}", message.key);
+                    stage.record.wrong.push(what);
+                }
                 stage.note(
                     &self.author,
                     Op::Send,

@@ -31,7 +31,7 @@ struct World {
 }
 
 impl World {
-    /// A log that has stored one event in `stored` and keeps so many in memory.
+    /// A log that has `stored` events and keeps `ring_rows` of them in memory.
     fn new(stored: u64, ring_rows: usize) -> Self {
         let mut store = MemoryStore::new(Epoch::from_random([1; 15]));
         for number in 1..=stored {

@@ -123,11 +123,12 @@ impl Workers {
         };
         let home = home();
         for number in 0..how_many(count) {
-            let runtime = Builder::new_current_thread().enable_all().build()?;
-            let handle = runtime.handle().clone();
+            let runtime = OwnRuntime::new()?;
+            let handle = runtime.get().handle().clone();
             let (running, stop) = oneshot::channel();
             let (home, grace) = (home.clone(), config.shutdown_grace);
-            start_thread(number, workers.failed.clone(), move || {
+            let thread = thread::Builder::new().name(format!("engineio-worker-{number}"));
+            start_thread(thread, number, workers.failed.clone(), move || {
                 HOME.set(home);
                 work(runtime, stop, grace);
             })?;
@@ -190,13 +191,36 @@ fn how_many(count: usize) -> usize {
     count.min(MAX_WORKERS)
 }
 
+/// The runtime of a worker. Blocking work that is under way at its end is not waited for. Where a worker cannot be started
+/// nor could it be: the caller's runtime forbids that.
+struct OwnRuntime(Option<Runtime>);
+
+impl OwnRuntime {
+    fn new() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn get(&self) -> &Runtime {
+        self.0.as_ref().expect("only its end takes it out")
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// A thread whose panic is told.
 fn start_thread(
+    thread: thread::Builder,
     number: usize,
     failed: Arc<Notify>,
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
-    let thread = thread::Builder::new().name(format!("engineio-worker-{number}"));
     thread.spawn(move || {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             tracing::error!(number, "worker panicked");
@@ -207,7 +231,7 @@ fn start_thread(
 }
 
 /// The life of a worker: it runs its tasks until it is told to stop, and for a while those that go on then.
-fn work(runtime: Runtime, stop: oneshot::Receiver<()>, grace: Duration) {
+fn work(runtime: OwnRuntime, stop: oneshot::Receiver<()>, grace: Duration) {
     let wake_list = WakeList::here();
     let mut life = pin!(async {
         let _dropped = stop.await;
@@ -222,12 +246,10 @@ fn work(runtime: Runtime, stop: oneshot::Receiver<()>, grace: Duration) {
             tracing::debug!(tasks, "worker ends before its tasks");
         }
     });
-    runtime.block_on(poll_fn(|context| {
+    runtime.get().block_on(poll_fn(|context| {
         wake_list.wake(context);
         life.as_mut().poll(context)
     }));
-    // Blocking work that is under way is not waited for.
-    runtime.shutdown_background();
 }
 
 /// One connection of a worker, for as long as its stream lives.
@@ -355,7 +377,9 @@ mod tests {
         let Runtimes::Workers(workers) = &runtimes else {
             unreachable!("made above");
         };
-        start_thread(7, workers.failed.clone(), || panic!("as the test wants")).unwrap();
+        let thread = thread::Builder::new();
+        let work = || panic!("as the test wants");
+        start_thread(thread, 7, workers.failed.clone(), work).unwrap();
         assert_eq!(runtimes.failed().await.to_string(), "a worker has panicked");
     }
 
@@ -371,6 +395,14 @@ mod tests {
         drop(workers);
         proceed.send(()).unwrap();
         assert_eq!(home.await.unwrap(), Handle::current().id());
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_cannot_be_started_is_an_error() {
+        let runtime = OwnRuntime::new().unwrap();
+        let too_much = thread::Builder::new().stack_size(isize::MAX as usize);
+        let started = start_thread(too_much, 7, Arc::default(), move || drop(runtime));
+        assert!(started.is_err());
     }
 
     #[test]

@@ -1,7 +1,10 @@
 use std::{collections::VecDeque, task::Waker};
 
 use tokio::io::ReadBuf;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::Control;
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::{Role, WebSocketConfig, WebSocketContext, frame::coding::Control},
+};
 
 use super::*;
 
@@ -298,4 +301,141 @@ fn what_breaks_the_rules_is_an_error() {
         );
         socket.end_reading(input);
     }
+}
+
+/// All that the library alone makes of the same bytes: the messages, and whether they end with an error.
+fn naive(bytes: &[u8]) -> (Vec<Received>, bool) {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LIMITS.message))
+        .max_frame_size(Some(LIMITS.message));
+    let mut context = WebSocketContext::new(Role::Server, Some(config));
+    let mut stream = Whole(bytes);
+    let mut all = Vec::new();
+    loop {
+        all.push(match context.read(&mut stream) {
+            Ok(Message::Text(text)) => Received::Text(text.into()),
+            Ok(Message::Binary(data)) => Received::Binary(data),
+            Ok(Message::Close(_)) => {
+                all.push(Received::Close);
+                return (all, false);
+            }
+            Ok(_) => Received::Heartbeat,
+            Err(Error::Io(_)) => return (all, false),
+            Err(_) => return (all, true),
+        });
+    }
+}
+
+struct Whole<'a>(&'a [u8]);
+
+impl io::Read for Whole<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match io::Read::read(&mut self.0, buffer)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
+    }
+}
+
+impl io::Write for Whole<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The same seed each time.
+#[test]
+fn any_frames_mean_what_they_mean_to_the_library() {
+    let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        bits = bits.rotate_left(23).wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5bd1_e995;
+        (bits >> 33) as usize % below
+    };
+    let (mut messages, mut errors) = (0, 0);
+    for round in 0..3_000 {
+        let mut bytes = Vec::new();
+        let mut is_fragmented = false;
+        for _ in 0..random(12) {
+            let size = [0, 3, 125, 126, 999, 3_000, 66_000][random(7).min(random(7))];
+            let payload = "é!".repeat(size / 3);
+            // Mostly what is allowed.
+            let (opcode, is_final) = match (random(40), is_fragmented) {
+                (0, _) => (CONTINUE, true),
+                (1, _) => (TEXT, false),
+                (2, _) => (OpCode::Control(Control::Close), true),
+                (3..10, _) => (PING, true),
+                (10..14, _) => (OpCode::Control(Control::Pong), true),
+                (kind, true) => (CONTINUE, kind < 27),
+                (kind, false) => (if kind < 27 { TEXT } else { BINARY }, kind % 3 > 0),
+            };
+            let is_control = matches!(opcode, OpCode::Control(_));
+            if !is_control {
+                is_fragmented = !is_final;
+            }
+            let most = if is_control && random(20) > 0 {
+                125
+            } else {
+                payload.len()
+            };
+            let most = if opcode == OpCode::Control(Control::Close) {
+                0
+            } else {
+                most
+            };
+            let mut one = frame(
+                &payload.as_bytes()[..payload.len().min(most)],
+                opcode,
+                is_final,
+            );
+            match random(400) {
+                0 => one[0] ^= 1 << random(8),
+                1 => one[1] ^= 0x80,
+                2 => *one.last_mut().unwrap() ^= 0xff,
+                _ => {}
+            }
+            bytes.extend(one);
+        }
+        bytes.truncate(bytes.len() - random(20).saturating_sub(10).min(bytes.len()));
+        let mut socket = socket();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let most = [1, 5, 300, 1_500, 70_000][random(5)].max(rest.len() / 1_000);
+            let (piece, after) = rest.split_at((1 + random(most)).min(rest.len()));
+            socket.stream.sent.push_back(piece.to_vec());
+            rest = after;
+        }
+        let mut arrived = Vec::new();
+        let mut context = Context::from_waker(Waker::noop());
+        let has_failed = loop {
+            let mut input = socket.begin_reading();
+            let next = socket.poll_next(&mut context, &mut input);
+            socket.end_reading(input);
+            match next {
+                Poll::Ready(Some(Ok(received))) => {
+                    let is_last = received == Received::Close;
+                    arrived.push(received);
+                    if is_last {
+                        break false;
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => break true,
+                Poll::Ready(None) | Poll::Pending => break false,
+            }
+            if random(3) == 0 {
+                socket.stream.room = 200;
+                assert!(write(&mut socket, &[]));
+            }
+        };
+        messages += arrived.len();
+        errors += usize::from(has_failed);
+        assert!((arrived, has_failed) == naive(&bytes), "round {round}");
+    }
+    assert!(
+        messages > 5_000 && errors > 200,
+        "{messages} messages, {errors} errors"
+    );
 }

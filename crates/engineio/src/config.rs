@@ -35,7 +35,8 @@ pub struct Config {
     pub ping_timeout: Duration,
     /// How long an upgrade may take before its WebSocket is dropped and long-polling goes on. Default: 10 s.
     pub upgrade_timeout: Duration,
-    /// The largest message, or long-polling body, in bytes (`maxHttpBufferSize`). Default: 1,000,000.
+    /// The largest message, or long-polling body, in bytes (`maxHttpBufferSize`); by WebSocket 2 GiB is the most.
+    /// Default: 1,000,000.
     pub max_payload: usize,
     /// Which pages of other origins may use the server. Default: none, no CORS header is sent; but browsers ask nobody
     /// about WebSockets and the scripts of JSONP polling, which any page may use unless the origins are named here.

@@ -96,23 +96,30 @@ pub fn drive(
     Ok(cost)
 }
 
-/// Goes on for some time, or else until the load has settled or nothing comes any more.
+/// Goes on for some time and at least until something has come, or else until the load has settled, or nothing comes any
+/// more. A machine that is held up for all of the time would otherwise leave nothing to divide by.
 fn run(load: &mut dyn Load, fleet: &mut Fleet, time: Option<Duration>) -> io::Result<()> {
     let end = time.map(|time| now() + time);
-    let mut received = load.tally().received;
-    let mut last = now();
+    let before = load.tally().received;
+    let (mut received, mut last) = (before, now());
     loop {
         let now = now();
-        if end.is_some_and(|end| now >= end) || (end.is_none() && load.is_settled()) {
+        // Only what is still to come is waited for.
+        let ahead = end.filter(|end| now < *end);
+        let is_enough = match end {
+            Some(_) => load.tally().received != before,
+            None => load.is_settled(),
+        };
+        if ahead.is_none() && is_enough {
             return Ok(());
         }
         if load.tally().received != received {
             (received, last) = (load.tally().received, now);
-        } else if end.is_none() && now.duration_since(last) > PATIENCE {
+        } else if ahead.is_none() && now.duration_since(last) > PATIENCE {
             return Ok(());
         }
         let due = load.turn(fleet)?;
-        let until = [due, end].into_iter().flatten().min();
+        let until = [due, ahead].into_iter().flatten().min();
         let wait = until.map_or(LONGEST_WAIT, |until| until.saturating_duration_since(now));
         fleet.turn(wait.min(LONGEST_WAIT), load)?;
     }

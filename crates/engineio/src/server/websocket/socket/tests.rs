@@ -1,3 +1,5 @@
+//! Sockets on a wire that cuts what it carries anywhere, and what the library makes of the same bytes.
+
 use std::{collections::VecDeque, task::Waker};
 
 use tokio::io::ReadBuf;

@@ -117,7 +117,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
             let _ = answer.send(published.as_ref().map_err(refusal).copied());
         }
         for (stream, first, answer) in trims {
-            let trimmed = self.guarded(|writer| writer.trim(&stream, first));
+            let trimmed = self.guarded(|writer| writer.forget_before(&stream, first));
             let _ = answer.send(trimmed.map_err(|error| refusal(&error)));
         }
         Answers(answers.into_iter().zip(results).collect())

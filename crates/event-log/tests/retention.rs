@@ -89,6 +89,28 @@ fn what_the_store_could_not_forget_is_forgotten_with_the_next_look() {
     }
 }
 
+#[test]
+fn what_was_forgotten_by_hand_does_not_count_towards_the_bytes() {
+    let retention = Retention {
+        bytes: Some(4 * WEIGHT),
+        ..Retention::default()
+    };
+    let (log, mut driver) = filled(retention, 4);
+    let mut trimmed = Box::pin(log.trim(STREAM, Offset(3)));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(trimmed.as_mut().poll(&mut cx).is_pending());
+    driver.settle();
+    assert_eq!(answer_of(trimmed), Ok(()));
+    for number in 5..=6 {
+        store(&log, &mut driver, nth(number)).unwrap();
+    }
+    driver.forget(0);
+    assert_eq!(log.bounds(STREAM), bounds(3, 6));
+    store(&log, &mut driver, nth(7)).unwrap();
+    driver.forget(0);
+    assert_eq!(log.bounds(STREAM), bounds(4, 7));
+}
+
 /// What each of the first nine events weighs.
 const WEIGHT: u64 = ("ann".len() + "1".len() + "content 1".len()) as u64;
 

@@ -58,6 +58,35 @@ impl<S: Store, F: Frame> Writer<S, F> {
         Ok(expired == oldest.len())
     }
 
+    /// Forgets what the application wants forgotten: all before an offset.
+    pub(super) fn forget_before(
+        &mut self,
+        stream: &Arc<Stream<F>>,
+        first: Offset,
+    ) -> Result<(), StoreError> {
+        // What is not published yet was not weighed.
+        let first = first.min(stream.bounds().last.next());
+        let gone = self.weight_before(stream, first)?;
+        if let Some(bytes) = self.bytes.get_mut(&stream.name) {
+            *bytes = bytes.saturating_sub(gone);
+        }
+        self.trim(stream, first)
+    }
+
+    /// What the events weigh that are before an offset, if the retention asks for that.
+    fn weight_before(&self, stream: &Stream<F>, first: Offset) -> Result<u64, StoreError> {
+        let mut after = Offset(stream.bounds().first.0.saturating_sub(1));
+        let mut sum = 0;
+        while self.shared.config.retention.bytes.is_some() && after.next() < first {
+            let mut page = self.shared.reader.page_after(&stream.name, after, PIECE)?;
+            page.retain(|event| event.offset < first);
+            let Some(last) = page.last() else { break };
+            after = last.offset;
+            sum += weight(&page);
+        }
+        Ok(sum)
+    }
+
     /// Weighs what is stored already.
     pub fn weigh_all(&mut self) -> Result<(), StoreError> {
         for stream in self.shared.streams() {

@@ -1,13 +1,13 @@
 //! `Assembler`: a packet's text and its attachments, which arrive as messages of their own, become one packet.
 
-use std::time::Instant;
+use std::{borrow::Cow, ops::Range, time::Instant};
 
 use bytes::Bytes;
 
 use crate::{
-    binary,
+    binary::{self, Incoming},
     error::DecodeError,
-    packet::{Limits, Packet},
+    packet::{Limits, Packet, PacketType},
 };
 
 /// Holds the packet whose attachments have not all arrived; there is at most one per session.
@@ -17,23 +17,90 @@ pub struct Assembler {
     pending: Option<Box<Pending>>,
 }
 
-/// A packet with all its attachments. The text decodes, since it has done so before.
+/// A packet with all its attachments.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Assembled {
-    /// The text, to be decoded again.
-    pub text: Box<str>,
+pub struct Assembled(Box<Pending>);
+
+impl Assembled {
+    /// The packet, as it was decoded when its text arrived.
+    pub fn packet(&self) -> Packet<'_> {
+        let Pending { text, head, .. } = &*self.0;
+        Packet {
+            packet_type: head.packet_type,
+            attachments: head.attachments,
+            namespace: head.namespace.get(text),
+            id: head.id,
+            event: head.event.as_ref().map(|event| event.get(text).into()),
+            data: head.data.get(text),
+        }
+    }
+
     /// The attachments, in order.
-    pub attachments: Vec<Bytes>,
+    pub fn attachments(&self) -> &[Bytes] {
+        self.0.attachments.as_slice()
+    }
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Pending {
     text: Box<str>,
-    attachments: Vec<Bytes>,
+    head: Head,
+    attachments: Incoming,
     missing: usize,
     bytes: usize,
     /// None if no clock counts to it.
     deadline: Option<Instant>,
+}
+
+/// A [`Packet`] that knows where its parts stand, but not in which copy of the text.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    packet_type: PacketType,
+    attachments: usize,
+    namespace: Part,
+    id: Option<u64>,
+    event: Option<Part>,
+    data: Part,
+}
+
+impl Head {
+    fn of(text: &str, packet: &Packet<'_>) -> Self {
+        let event = packet.event.as_deref();
+        Self {
+            packet_type: packet.packet_type,
+            attachments: packet.attachments,
+            namespace: Part::of(text, packet.namespace),
+            id: packet.id,
+            event: event.map(|event| Part::of(text, event)),
+            data: Part::of(text, packet.data),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    At(Range<usize>),
+    /// What the text does not say in these very letters: the main namespace, or a name with escapes.
+    Other(Cow<'static, str>),
+}
+
+impl Part {
+    fn of(text: &str, part: &str) -> Self {
+        let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr());
+        let place = start.and_then(|start| Some(start..start.checked_add(part.len())?));
+        match place {
+            Some(place) if text.get(place.clone()).is_some() => Self::At(place),
+            _ if part == "/" => Self::Other(Cow::Borrowed("/")),
+            _ => Self::Other(Cow::Owned(part.to_owned())),
+        }
+    }
+
+    fn get<'a>(&'a self, text: &'a str) -> &'a str {
+        match self {
+            Self::At(place) => &text[place.clone()],
+            Self::Other(part) => part,
+        }
+    }
 }
 
 impl Assembler {
@@ -55,19 +122,18 @@ impl Assembler {
             return Err(DecodeError::UnexpectedText);
         }
         binary::check_placeholders(packet.data, packet.attachments)?;
-        if packet.attachments == 0 {
-            return Ok(Some(Assembled {
-                text: text.into(),
-                attachments: Vec::new(),
-            }));
-        }
-        self.pending = Some(Box::new(Pending {
+        let pending = Box::new(Pending {
             text: text.into(),
-            attachments: Vec::new(),
+            head: Head::of(text, packet),
+            attachments: Incoming::default(),
             missing: packet.attachments,
             bytes: 0,
             deadline: now.checked_add(limits.attachment_timeout),
-        }));
+        });
+        if packet.attachments == 0 {
+            return Ok(Some(Assembled(pending)));
+        }
+        self.pending = Some(pending);
         Ok(None)
     }
 
@@ -92,10 +158,7 @@ impl Assembler {
         if pending.missing > 0 {
             return Ok(None);
         }
-        Ok(self.pending.take().map(|done| Assembled {
-            text: done.text,
-            attachments: done.attachments,
-        }))
+        Ok(self.pending.take().map(Assembled))
     }
 }
 
@@ -133,9 +196,51 @@ mod tests {
         assert!(assembler.is_waiting());
         assert_eq!(assembler.attach(b"one", now, &limits), Ok(None));
         let done = assembler.attach(b"", now, &limits).unwrap().unwrap();
-        assert_eq!(&*done.text, TWO);
-        assert_eq!(done.attachments, [Bytes::from("one"), Bytes::new()]);
+        assert_eq!(
+            done.packet(),
+            Packet::decode(TWO, &Limits::default()).unwrap()
+        );
+        assert_eq!(done.attachments(), [Bytes::from("one"), Bytes::new()]);
         assert!(!assembler.is_waiting());
+    }
+
+    #[test]
+    fn the_packet_is_the_one_that_was_decoded() {
+        let (now, limits) = (start(), Limits::default());
+        for text in [
+            r#"51-["up",{"_placeholder":true,"num":0}]"#,
+            r#"51-/chat,12["up",{"_placeholder":true,"num":0}]"#,
+            r#"51-/,12[ "\u0075p\n",{"_placeholder":true,"num":0}]"#,
+            r#"51-7[-0,{"_placeholder":true,"num":0}]"#,
+            r#"51-/é,[17,"é",{"_placeholder":true,"num":0}]"#,
+            r#"51-["",{"_placeholder":true,"num":0}]"#,
+            r#"61-/chat,3[{"_placeholder":true,"num":0}]"#,
+            "51-/chat,",
+            "51-/chat",
+            "61-1",
+            "51-",
+        ] {
+            let packet = Packet::decode(text, &limits).unwrap();
+            let mut assembler = Assembler::default();
+            // The text is gone when the attachment comes.
+            let gone = text.to_owned();
+            begin(&mut assembler, &gone, now).unwrap();
+            drop(gone);
+            let done = assembler.attach(b"", now, &limits).unwrap().unwrap();
+            assert_eq!(done.packet(), packet, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_was_split_off_does_not_come_back() {
+        let (now, limits) = (start(), Limits::default());
+        let text = r#"51-/chat?a=b,["up",{"_placeholder":true,"num":0}]"#;
+        let mut packet = Packet::decode(text, &limits).unwrap();
+        assert_eq!(packet.split_query(&limits), Ok(Some("a=b")));
+        let mut assembler = Assembler::default();
+        assert_eq!(assembler.begin(text, &packet, now, &limits), Ok(None));
+        let done = assembler.attach(b"", now, &limits).unwrap().unwrap();
+        assert_eq!(done.packet().namespace, "/chat");
     }
 
     #[test]
@@ -144,7 +249,7 @@ mod tests {
         let done = begin(&mut assembler, r#"50-["up"]"#, start())
             .unwrap()
             .unwrap();
-        assert_eq!(done.attachments, [] as [Bytes; 0]);
+        assert_eq!(done.attachments(), [] as [Bytes; 0]);
         assert!(!assembler.is_waiting());
     }
 

@@ -127,22 +127,61 @@ pub(crate) fn collect_args(args: &Args) -> bool {
 
 /// Runs a deserialization that finds these attachments.
 pub(crate) fn provide<R>(attachments: &[Bytes], deserialize: impl FnOnce() -> R) -> R {
-    struct Outer(Vec<Bytes>);
+    struct Outer(Incoming);
     impl Drop for Outer {
         fn drop(&mut self) {
             INCOMING.set(std::mem::take(&mut self.0));
         }
     }
-    if attachments.is_empty() && INCOMING.with_borrow(Vec::is_empty) {
+    if attachments.is_empty() && INCOMING.with_borrow(|outer| outer.as_slice().is_empty()) {
         return deserialize();
     }
-    let _outer = Outer(INCOMING.replace(attachments.to_vec()));
+    let _outer = Outer(INCOMING.replace(attachments.into()));
     deserialize()
 }
 
 /// The attachments of the packet that is being read.
 pub(crate) fn provided() -> Vec<Bytes> {
-    INCOMING.with_borrow(Vec::clone)
+    INCOMING.with_borrow(|incoming| incoming.as_slice().to_vec())
+}
+
+/// The attachments of a packet that has come. Hardly ever is there more than one, and that one needs no list.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    One(Bytes),
+    Several(Vec<Bytes>),
+}
+
+impl Incoming {
+    pub(crate) fn push(&mut self, attachment: Bytes) {
+        match self {
+            Self::Several(list) if list.is_empty() => *self = Self::One(attachment),
+            Self::Several(list) => list.push(attachment),
+            Self::One(first) => *self = Self::Several(vec![std::mem::take(first), attachment]),
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Bytes] {
+        match self {
+            Self::One(only) => std::slice::from_ref(only),
+            Self::Several(list) => list,
+        }
+    }
+}
+
+impl From<&[Bytes]> for Incoming {
+    fn from(attachments: &[Bytes]) -> Self {
+        match attachments {
+            [only] => Self::One(only.clone()),
+            list => Self::Several(list.to_vec()),
+        }
+    }
+}
+
+impl Default for Incoming {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
 }
 
 /// Checks that the JSON of a packet is valid, and that each of its placeholders names an attachment.
@@ -157,7 +196,7 @@ pub fn check_placeholders(json: &str, attachments: usize) -> Result<(), DecodeEr
         return Err(DecodeError::InvalidPayload);
     }
     // What follows relies on the JSON being valid.
-    let mut open: Vec<Container> = Vec::new();
+    let mut open: Vec<Container> = Vec::with_capacity(USUAL_DEPTH);
     for token in Tokens(json) {
         if let Some(closed) = Container::follow(&mut open, token, attachments)
             && closed.is_placeholder
@@ -268,13 +307,19 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let text = self.0.trim_start_matches([' ', '\t', '\n', '\r', ':']);
-        let end = match text.as_bytes().first()? {
+        // Byte by byte, since all that matters is ASCII.
+        let bytes = self.0.as_bytes();
+        let is_between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b':');
+        let start = bytes.iter().position(|byte| !is_between(byte))?;
+        let text = &self.0[start..];
+        let end = match bytes[start] {
             b'{' | b'}' | b'[' | b']' | b',' => 1,
             b'"' => string_end(text),
-            _ => text
-                .find([' ', '\t', '\n', '\r', ',', ']', '}'])
-                .unwrap_or(text.len()),
+            _ => {
+                let is_end =
+                    |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}');
+                bytes[start..].iter().position(is_end).unwrap_or(text.len())
+            }
         };
         let (token, after) = text.split_at(end);
         self.0 = after;
@@ -284,15 +329,14 @@ impl<'a> Iterator for Tokens<'a> {
 
 /// Where the string ends that the text begins with.
 pub(crate) fn string_end(text: &str) -> usize {
-    let mut bytes = text.bytes().enumerate().skip(1);
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while let Some(byte) = bytes.get(at) {
+        at += match byte {
             b'"' => return at + 1,
-            b'\\' => {
-                bytes.next();
-            }
-            _ => {}
-        }
+            b'\\' => 2,
+            _ => 1,
+        };
     }
     text.len()
 }
@@ -318,7 +362,8 @@ impl<'de> de::Visitor<'de> for BinaryVisitor {
 
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Binary, A::Error> {
         let found = Placeholder::deserialize(MapAccessDeserializer::new(map))?;
-        let attachment = INCOMING.with_borrow(|attachments| attachments.get(found.num).cloned());
+        let attachment =
+            INCOMING.with_borrow(|incoming| incoming.as_slice().get(found.num).cloned());
         match attachment {
             Some(bytes) if found._placeholder => Ok(Binary(bytes)),
             _ => Err(de::Error::custom("placeholder without attachment")),
@@ -352,8 +397,11 @@ thread_local! {
         })
     };
     /// The attachments of the packet that is being read.
-    static INCOMING: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
+    static INCOMING: RefCell<Incoming> = const { RefCell::new(Incoming::Several(Vec::new())) };
 }
+
+/// An event's list, an object in it, and a placeholder in that; deeper ones make room as they come.
+const USUAL_DEPTH: usize = 3;
 
 /// Tells the deserializer of arguments that binary data is a single argument.
 pub(crate) const TOKEN: &str = "$socketio::Binary";

@@ -210,8 +210,8 @@ impl Decoder for Assembler {
             Message::Binary(data) => self.attach(data, now, limits)?,
         };
         let Some(done) = done else { return Ok(None) };
-        let packet = Packet::decode(&done.text, limits)?;
-        Ok(Some(Incoming::new(&packet, done.attachments)))
+        let attachments = done.attachments().to_vec();
+        Ok(Some(Incoming::new(&done.packet(), attachments)))
     }
 }
 

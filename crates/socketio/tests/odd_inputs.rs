@@ -78,7 +78,7 @@ fn try_decode(text: &str, attachments: u8) -> Result<Option<String>, DecodeError
         done = assembler.attach(&[number], now, &limits)?;
     }
     let Some(done) = done else { return Ok(None) };
-    describe(&Packet::decode(&done.text, &limits)?, &done.attachments).map(Some)
+    describe(&done.packet(), done.attachments()).map(Some)
 }
 
 fn describe(packet: &Packet<'_>, attachments: &[Bytes]) -> Result<String, DecodeError> {

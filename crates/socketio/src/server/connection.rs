@@ -259,8 +259,7 @@ impl Connection {
     }
 
     fn on_assembled(&self, link: &Arc<Link>, done: &Assembled) -> Result<(), Violation> {
-        let (packet, _) = decode(link, &done.text)?;
-        self.dispatch(link, &packet, &done.attachments)
+        self.dispatch(link, &done.packet(), done.attachments())
     }
 
     /// A message in the format of another parser than the default one.

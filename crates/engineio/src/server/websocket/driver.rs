@@ -140,6 +140,7 @@ impl<H: Handler> Driver<H> {
                     self.is_unflushed = true;
                     continue;
                 }
+                Received::Fragment => continue,
                 Received::Close => {
                     self.transport_closed(CloseReason::TransportClose);
                     return ControlFlow::Break(End::Left);

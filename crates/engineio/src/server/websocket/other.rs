@@ -1,7 +1,10 @@
 //! `Other`: what is no whole message in one frame. Tungstenite is handed the bytes of one frame after the other, and says
 //! what a fragment, a control frame or a broken rule makes of them.
 
-use std::io::{self, Read, Write};
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Write},
+};
 
 use bytes::{Bytes, BytesMut};
 use tokio_tungstenite::tungstenite::{
@@ -24,8 +27,8 @@ pub(super) struct Other {
     is_fragmented: bool,
     /// The bytes that have come since the last message.
     unfinished: usize,
-    /// What the peer is to be told: of several pings the last one counts.
-    answer: Option<WsFrame>,
+    /// What the peer is to be told. At most `MAX_ANSWERS`.
+    answers: VecDeque<WsFrame>,
 }
 
 impl Other {
@@ -40,7 +43,7 @@ impl Other {
             missing: 0,
             is_fragmented: false,
             unfinished: 0,
-            answer: None,
+            answers: VecDeque::new(),
         }
     }
 
@@ -66,11 +69,11 @@ impl Other {
             Ok(WsMessage::Text(text)) => Received::Text(Bytes::from(text)),
             Ok(WsMessage::Binary(data)) => Received::Binary(data),
             Ok(WsMessage::Ping(data)) => {
-                self.answer = Some(WsFrame::pong(data));
+                self.owe(WsFrame::pong(data));
                 Received::Heartbeat
             }
             Ok(WsMessage::Close(frame)) => {
-                self.answer = Some(WsFrame::close(frame));
+                self.owe(WsFrame::close(frame));
                 Received::Close
             }
             Ok(WsMessage::Pong(_) | WsMessage::Frame(_)) => Received::Heartbeat,
@@ -83,8 +86,16 @@ impl Other {
         Ok(Some(received))
     }
 
+    /// RFC 6455, section 5.5.3: of many pings the last has to be answered, and the others may be.
+    fn owe(&mut self, answer: WsFrame) {
+        if self.answers.len() >= MAX_ANSWERS {
+            self.answers.pop_back();
+        }
+        self.answers.push_back(answer);
+    }
+
     pub(super) fn take_answer(&mut self) -> Option<WsFrame> {
-        self.answer.take()
+        self.answers.pop_front()
     }
 
     /// The bytes that have come since the last message.
@@ -98,7 +109,7 @@ impl Other {
 
     /// Whether nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
-        self.missing == 0 && !self.is_fragmented && self.answer.is_none()
+        self.missing == 0 && !self.is_fragmented && self.answers.is_empty()
     }
 }
 
@@ -123,5 +134,8 @@ impl Write for Part<'_> {
         Ok(())
     }
 }
+
+/// How many answers wait for a peer that does not take them.
+const MAX_ANSWERS: usize = 16;
 
 const READ_BUFFER: usize = 1024;

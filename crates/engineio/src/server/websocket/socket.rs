@@ -78,6 +78,8 @@ pub(super) enum Received {
     Binary(Bytes),
     /// A ping, which will be answered, or a pong.
     Heartbeat,
+    /// A part of a message of which more has to come.
+    Fragment,
     /// The peer closes, and will be answered.
     Close,
 }
@@ -179,7 +181,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 }
                 match received {
                     Some(received) => return Ok(Decoded::Received(received)),
-                    None => continue,
+                    None if self.other.as_ref().is_some_and(|other| other.is_in_frame()) => {
+                        continue;
+                    }
+                    // Whoever reads counts its frames, lest many small ones keep others waiting.
+                    None => return Ok(Decoded::Received(Received::Fragment)),
                 }
             }
             let mut cursor = Cursor::new(&input[..]);
@@ -309,6 +315,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// The last frame that is written: a close frame.
     pub(super) fn close(&mut self, frame: Option<CloseFrame>) {
+        while let Some(answer) = self.other.as_mut().and_then(|other| other.take_answer()) {
+            self.put(answer);
+        }
         self.put(WsFrame::close(frame));
     }
 
@@ -318,7 +327,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let closed = loop {
             match self.poll_next(context, &mut input) {
                 Poll::Ready(Some(Ok(
-                    Received::Text(_) | Received::Binary(_) | Received::Heartbeat,
+                    Received::Text(_)
+                    | Received::Binary(_)
+                    | Received::Heartbeat
+                    | Received::Fragment,
                 ))) => {}
                 Poll::Ready(_) => break Poll::Ready(()),
                 Poll::Pending => break Poll::Pending,

@@ -95,7 +95,10 @@ fn receive(socket: &mut Socket<Wire>) -> Vec<Received> {
     let mut context = Context::from_waker(Waker::noop());
     let mut input = socket.begin_reading();
     while let Poll::Ready(Some(received)) = socket.poll_next(&mut context, &mut input) {
-        all.push(received.unwrap());
+        let received = received.unwrap();
+        if received != Received::Fragment {
+            all.push(received);
+        }
         // As when other connections of the thread are read in between.
         socket.end_reading(input);
         input = socket.begin_reading();
@@ -164,7 +167,7 @@ fn fragments_and_pings_between_them_come_however_the_stream_cuts_them() {
 }
 
 #[test]
-fn of_many_pings_the_last_one_is_answered() {
+fn of_many_pings_the_first_ones_and_the_last_are_answered() {
     let mut socket = socket();
     let pings = (0..100).flat_map(|number| frame(&[number], PING, true));
     socket.stream.sent.push_back(pings.collect());
@@ -172,7 +175,8 @@ fn of_many_pings_the_last_one_is_answered() {
     assert!(socket.unwritten.is_empty());
     socket.stream.room = 100;
     assert!(write(&mut socket, &[]));
-    assert_eq!(socket.stream.taken, b"\x8a\x01\x63");
+    let answered = (0..15).chain([99]).flat_map(|number| [0x8a, 1, number]);
+    assert!(socket.stream.taken.iter().copied().eq(answered));
 }
 
 #[test]
@@ -296,13 +300,50 @@ fn what_breaks_the_rules_is_an_error() {
         socket.stream.sent.push_back(bytes.clone());
         let mut context = Context::from_waker(Waker::noop());
         let mut input = socket.begin_reading();
-        let polled = socket.poll_next(&mut context, &mut input);
+        let mut polled = socket.poll_next(&mut context, &mut input);
+        while matches!(polled, Poll::Ready(Some(Ok(Received::Fragment)))) {
+            polled = socket.poll_next(&mut context, &mut input);
+        }
         assert!(
             matches!(polled, Poll::Ready(Some(Err(_)))),
             "{bytes:?}: {polled:?}"
         );
         socket.end_reading(input);
     }
+}
+
+#[test]
+fn a_ping_is_answered_before_the_end() {
+    let mut socket = socket();
+    let mut bytes = frame(b"there?", PING, true);
+    bytes.extend(frame(b"still?", PING, true));
+    socket.stream.sent = [bytes].into();
+    assert_eq!(
+        receive(&mut socket),
+        [Received::Heartbeat, Received::Heartbeat]
+    );
+    socket.close(None);
+    socket.stream.room = 100;
+    assert!(write(&mut socket, &[]));
+    assert_eq!(socket.stream.taken, b"\x8a\x06there?\x8a\x06still?\x88\x00");
+}
+
+#[test]
+fn each_fragment_is_told_of_so_that_others_get_their_turn() {
+    let mut socket = socket();
+    let mut bytes = frame(b"one", TEXT, false);
+    bytes.extend(frame(b"", CONTINUE, false).repeat(3));
+    bytes.extend(frame(b" two", CONTINUE, true));
+    socket.stream.sent = [bytes].into();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut input = socket.begin_reading();
+    for _ in 0..4 {
+        let polled = socket.poll_next(&mut context, &mut input);
+        assert!(matches!(polled, Poll::Ready(Some(Ok(Received::Fragment)))));
+    }
+    let polled = socket.poll_next(&mut context, &mut input);
+    assert!(matches!(polled, Poll::Ready(Some(Ok(message))) if message == text("one two")));
+    socket.end_reading(input);
 }
 
 /// All that the library alone makes of the same bytes: the messages, and whether they end with an error.
@@ -417,6 +458,7 @@ fn any_frames_mean_what_they_mean_to_the_library() {
             let next = socket.poll_next(&mut context, &mut input);
             socket.end_reading(input);
             match next {
+                Poll::Ready(Some(Ok(Received::Fragment))) => {}
                 Poll::Ready(Some(Ok(received))) => {
                     let is_last = received == Received::Close;
                     arrived.push(received);
@@ -428,7 +470,7 @@ fn any_frames_mean_what_they_mean_to_the_library() {
                 Poll::Ready(None) | Poll::Pending => break false,
             }
             if random(3) == 0 {
-                socket.stream.room = 200;
+                socket.stream.room = 16 * 1024;
                 assert!(write(&mut socket, &[]));
             }
         };

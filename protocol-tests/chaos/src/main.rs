@@ -27,7 +27,7 @@ use std::io::{self, BufReader, BufWriter};
 use std::path::Path;
 use std::process::ExitCode;
 
-use chaos::{checker, clock, content, history, rng};
+use chaos::{answer, checker, clock, content, history, rng};
 use clap::Parser;
 
 use checker::Verdict;

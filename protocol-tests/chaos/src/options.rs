@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::answer::Contract;
 use crate::nemesis::Disaster;
 use crate::run::{Ordeal, Plan};
-use crate::world::Contract;
 
 /// What more can be run than the short form of `protocol-tests/run chaos`.
 const LONG_RUNS: &str = "\

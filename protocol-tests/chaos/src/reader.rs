@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::answer::Contract;
 use crate::checker::FINAL;
 use crate::client::{Incoming, Session, Visit, Way};
 use crate::content::key_of;
 use crate::history::{Facts, Kind, Op};
 use crate::rng::hash;
-use crate::world::{Contract, Phase, World};
+use crate::world::{Phase, World};
 
 /// How a reader behaves.
 #[derive(Debug, Clone, Copy)]

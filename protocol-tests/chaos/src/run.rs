@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::answer::Contract;
 use crate::checker::FINAL;
 use crate::disk::Disk;
 use crate::history::{Entry, Facts, Kind, Op, Recorder};
@@ -22,7 +23,7 @@ use crate::reader::{self, Habits};
 use crate::rng::Rng;
 use crate::server::Server;
 use crate::stored::{self, State};
-use crate::world::{Contract, Phase, World};
+use crate::world::{Phase, World};
 use crate::writer;
 
 /// How long writers and readers may take after the last fault before the run ends without them. Longer than the

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::answer::{Answer, Contract};
 use crate::client::{Incoming, Session, Visit, Way};
 use crate::content::content_of;
 use crate::history::{Facts, Kind, Op};
 use crate::rng::{Rng, hash};
-use crate::world::{Answer, Contract, Phase, World};
+use crate::world::{Phase, World};
 
 /// How long an answer is waited for before the next attempt.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_000);

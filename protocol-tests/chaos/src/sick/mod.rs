@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
+use crate::answer::{Answer, Contract};
 use crate::client::{Incoming, Session, Visit, Way};
 use crate::content::content_of;
 use crate::rng::Rng;
 use crate::server::Server;
-use crate::world::{Answer, Contract};
 use spoil::{Files, Sickness};
 
 /// How many messages are stored, and how many when the older backup is made.

@@ -6,6 +6,7 @@ mod outbox;
 mod packet;
 mod websocket;
 
+use chaos::answer::{Answer, Contract};
 use chaos::content::{content_of, key_of};
 use chaos::history::{Facts, Kind, Op};
 use chaos::rng::{Rng, hash};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use self::line::{Line, Way};
 use self::outbox::Outbox;
-use self::packet::{Answer, Packet};
+use self::packet::Packet;
 use crate::agenda::{Event, Ms};
 use crate::network::{ConnId, Delivered};
 use crate::plant::Plant;
@@ -282,7 +283,9 @@ impl Client {
                     self.asked = None;
                     self.check_page(before, &arguments, stage);
                 }
-                _ => self.outbox.answered(id, &Answer::read(&arguments), stage),
+                _ => self
+                    .outbox
+                    .answered(id, &Answer::read(Contract::Chat, &arguments), stage),
             },
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
+use chaos::answer::Answer;
 use chaos::content::content_of;
 use chaos::history::{Facts, Kind, Op};
 use chaos::rng::{Rng, hash};
 use serde_json::json;
 
-use super::packet::{self, Answer};
+use super::packet;
 use crate::agenda::Ms;
 use crate::plant::Plant;
 use crate::settings::Settings;

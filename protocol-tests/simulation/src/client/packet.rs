@@ -1,6 +1,5 @@
 //! Packets of Socket.IO as a client of the chat writes and reads them.
 
-use chaos::history::Facts;
 use serde_json::Value;
 
 /// What the server says.
@@ -12,16 +11,6 @@ pub enum Packet {
     Disconnected,
     Event(Vec<Value>),
     Answer(u64, Vec<Value>),
-}
-
-/// What the answer to a message says.
-#[derive(Debug, PartialEq)]
-pub enum Answer {
-    Stored(Facts),
-    /// For good.
-    Refused(String),
-    /// To be tried again.
-    Later(String),
 }
 
 /// The packet that asks to be let in.
@@ -57,24 +46,6 @@ impl Packet {
     }
 }
 
-impl Answer {
-    pub fn read(arguments: &[Value]) -> Self {
-        let answer = arguments.first().unwrap_or(&Value::Null);
-        let text = |name| answer.get(name).and_then(Value::as_str).map(str::to_owned);
-        let offset = answer.get("offset").and_then(Value::as_u64);
-        match (text("error").as_deref(), offset) {
-            (Some(error @ ("invalid" | "conflict")), _) => Self::Refused(error.to_owned()),
-            (Some(error), _) => Self::Later(error.to_owned()),
-            (None, Some(offset)) => Self::Stored(Facts {
-                duplicate: answer.get("duplicate").and_then(Value::as_bool),
-                epoch: text("epoch"),
-                ..Facts::offset(offset)
-            }),
-            (None, None) => Self::Later(format!("an answer that says nothing: {answer}")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -94,7 +65,5 @@ mod tests {
             Some(Packet::Event(vec![json!("a"), json!(1)]))
         );
         assert_eq!(Packet::read(b"9"), None);
-        let busy = Answer::Later("busy".to_owned());
-        assert_eq!(Answer::read(&[json!({"error": "busy"})]), busy);
     }
 }

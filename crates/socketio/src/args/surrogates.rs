@@ -38,7 +38,7 @@ pub(crate) fn mend(json: &str) -> Cow<'_, str> {
     Cow::Owned(mended)
 }
 
-/// The number in the escape `\uXXXX` that begins there, if one does.
+/// The number in the escape that begins there, `\u` and four digits, if one does.
 fn escaped_unit(json: &str, start: usize) -> Option<u16> {
     let digits = json.get(start..start + ESCAPE_LEN)?.strip_prefix("\\u")?;
     u16::from_str_radix(digits, 16).ok()

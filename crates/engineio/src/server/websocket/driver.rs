@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How many messages are read before other tasks get their turn.
-const READ_BUDGET: usize = 64;
+pub(super) const READ_BUDGET: usize = 64;
 
 thread_local! {
     /// The batch between the session and the socket: filled and emptied within one poll, so one a thread is enough.

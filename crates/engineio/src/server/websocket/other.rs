@@ -15,7 +15,10 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
-use super::socket::{Limits, Received};
+use super::{
+    driver::READ_BUDGET,
+    socket::{Limits, Received},
+};
 
 /// Made for the first such frame, and gone when a plain message may come again.
 pub(super) struct Other {
@@ -27,7 +30,7 @@ pub(super) struct Other {
     is_fragmented: bool,
     /// The bytes that have come since the last message.
     unfinished: usize,
-    /// What the peer is to be told. At most `MAX_ANSWERS`.
+    /// What the peer is to be told. At most as many as one turn reads.
     answers: VecDeque<WsFrame>,
 }
 
@@ -86,9 +89,10 @@ impl Other {
         Ok(Some(received))
     }
 
-    /// RFC 6455, section 5.5.3: of many pings the last has to be answered, and the others may be.
+    /// All that one turn reads is answered. Of the pings of a peer that does not take the answers the last one counts, as
+    /// RFC 6455 lets it, section 5.5.3.
     fn owe(&mut self, answer: WsFrame) {
-        if self.answers.len() >= MAX_ANSWERS {
+        if self.answers.len() >= READ_BUDGET {
             self.answers.pop_back();
         }
         self.answers.push_back(answer);
@@ -134,8 +138,5 @@ impl Write for Part<'_> {
         Ok(())
     }
 }
-
-/// How many answers wait for a peer that does not take them.
-const MAX_ANSWERS: usize = 16;
 
 const READ_BUFFER: usize = 1024;

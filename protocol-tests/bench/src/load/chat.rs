@@ -4,23 +4,22 @@
 //! which begin at 1, as the database is empty when a server starts.
 
 use std::io;
-use std::time::Instant;
 
 use super::{
     Extent, Load,
     packets::{number, text, write},
+    window::Windows,
 };
 use crate::client::{Message, Out, Player};
 use crate::clock::now;
 use crate::fleet::Fleet;
-use crate::tally::{Lane, Sequence, Tally};
+use crate::tally::{Sequence, Tally};
 
 pub struct Chat {
-    limit: u64,
-    lanes: Vec<Lane>,
+    windows: Windows,
     sequences: Vec<Sequence>,
     /// By offset, the writer and the number of the message, as the first client got them.
-    stored: Vec<Option<(u64, u64)>>,
+    stored: Vec<Option<(usize, u64)>>,
     /// Messages delivered, to whomever.
     delivered: u64,
     tally: Tally,
@@ -30,8 +29,7 @@ pub struct Chat {
 impl Chat {
     pub fn new(clients: usize, extent: Extent) -> Self {
         Self {
-            limit: extent.limit(),
-            lanes: (0..clients).map(|_| Lane::default()).collect(),
+            windows: Windows::new(clients, 1, extent),
             sequences: (0..clients).map(|_| Sequence::starting_at(1)).collect(),
             stored: Vec::new(),
             delivered: 0,
@@ -41,10 +39,9 @@ impl Chat {
     }
 
     fn send(&mut self, client: usize, out: &mut Out<'_>) {
-        if self.lanes[client].waiting() > 0 || self.lanes[client].sent() >= self.limit {
+        let Some(number) = self.windows.send(client, now()) else {
             return;
-        }
-        let number = self.lanes[client].send(now());
+        };
         self.buffer.clear();
         write(
             &mut self.buffer,
@@ -60,14 +57,14 @@ impl Chat {
         let content = packet.strip_prefix(b"2[\"chat message\",\"")?;
         let (writer, rest) = number(content)?;
         let (count, _) = number(rest.strip_prefix(b":")?)?;
+        let writer = usize::try_from(writer).ok()?;
         self.buffer.clear();
-        text(&mut self.buffer, usize::try_from(writer).ok()?, count, 64);
+        text(&mut self.buffer, writer, count, 64);
         let rest = content.strip_prefix(&self.buffer[..])?;
         let (offset, _) = number(rest.strip_prefix(b"\",")?)?;
-        let lane = self.lanes.get(usize::try_from(writer).ok()?)?;
         let place = usize::try_from(offset).ok()?;
         // There cannot be more offsets than messages were sent.
-        if count >= lane.sent() || offset > self.sent() {
+        if count >= self.windows.sent_by(writer) || offset > self.windows.sent() {
             return None;
         }
         if self.stored.len() <= place {
@@ -81,10 +78,6 @@ impl Chat {
         }
         Some(())
     }
-
-    fn sent(&self) -> u64 {
-        self.lanes.iter().map(Lane::sent).sum()
-    }
 }
 
 impl Player for Chat {
@@ -95,7 +88,7 @@ impl Player for Chat {
         };
         match packet.strip_prefix(b"3").and_then(number) {
             Some((number, b"[]")) => {
-                self.lanes[client].receive(number, now(), &mut self.tally);
+                self.windows.receive(client, number, now(), &mut self.tally);
                 self.send(client, out);
             }
             _ if self.delivered(client, packet).is_some() => {}
@@ -106,30 +99,24 @@ impl Player for Chat {
 
 impl Load for Chat {
     fn begin(&mut self, fleet: &mut Fleet) -> io::Result<()> {
-        (0..self.lanes.len())
+        (0..self.windows.clients())
             .try_for_each(|client| fleet.send(client, |out| self.send(client, out)))
     }
 
-    fn turn(&mut self, _fleet: &mut Fleet) -> io::Result<Option<Instant>> {
-        Ok(None)
-    }
-
     fn stop(&mut self) {
-        self.limit = 0;
+        self.windows.stop();
     }
 
     fn is_settled(&self) -> bool {
-        let is_acked = |lane: &Lane| lane.waiting() == 0 && lane.sent() >= self.limit;
-        self.lanes.iter().all(is_acked)
+        self.windows.is_settled()
             && self.delivered >= self.tally.received * self.sequences.len() as u64
     }
 
     fn settle(&mut self) {
-        let unanswered: usize = self.lanes.iter().map(Lane::waiting).sum();
-        let end = self.sent() + 1;
+        let end = self.windows.sent() + 1;
         let undelivered = |sequence: &Sequence| sequence.lost_below(end);
         self.tally.faults.lost +=
-            unanswered as u64 + self.sequences.iter().map(undelivered).sum::<u64>();
+            self.windows.waiting() + self.sequences.iter().map(undelivered).sum::<u64>();
     }
 
     fn tally(&mut self) -> &mut Tally {

@@ -6,11 +6,12 @@ use std::time::Instant;
 use super::{
     Extent, Load,
     packets::{number, text, write},
+    window::Windows,
 };
 use crate::client::{Message, Out, Player};
 use crate::clock::now;
 use crate::fleet::Fleet;
-use crate::tally::{Lane, Tally};
+use crate::tally::Tally;
 
 /// What is sent and comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +26,7 @@ pub enum Content {
 
 pub struct Echo {
     content: Content,
-    in_flight: usize,
-    limit: u64,
-    lanes: Vec<Lane>,
+    windows: Windows,
     /// By client, the namespace as packets name it; nothing for the main one.
     namespaces: Vec<String>,
     /// By client, the answers whose attachment is yet to come.
@@ -41,9 +40,7 @@ impl Echo {
     pub fn new(content: Content, in_flight: usize, clients: usize, extent: Extent) -> Self {
         Self {
             content,
-            in_flight,
-            limit: extent.limit(),
-            lanes: (0..clients).map(|_| Lane::default()).collect(),
+            windows: Windows::new(clients, in_flight, extent),
             namespaces: vec![String::new(); clients],
             attachments: vec![None; clients],
             tally: Tally::default(),
@@ -53,28 +50,23 @@ impl Echo {
 
     /// The same with each client in a namespace, which is `/name,` as in packets.
     pub fn in_namespaces(mut self, of: impl Fn(usize) -> String) -> Self {
-        self.namespaces = (0..self.lanes.len()).map(of).collect();
+        self.namespaces = (0..self.windows.clients()).map(of).collect();
         self
     }
 
     /// Fills a client's window.
     fn send(&mut self, client: usize, out: &mut Out<'_>, now: Instant) {
-        while self.lanes[client].waiting() < self.in_flight
-            && self.lanes[client].sent() < self.limit
-        {
-            let number = self.lanes[client].send(now);
-            let buffer = &mut self.buffer;
-            buffer.clear();
+        while let Some(number) = self.windows.send(client, now) {
             let event = match self.content {
                 Content::Text => "echo",
                 Content::Object => "object",
                 Content::Binary => "binary",
             };
             let (kind, dash) = self.kind('2', '5');
-            let buffer = &mut self.buffer;
             let namespace = &self.namespaces[client];
+            self.buffer.clear();
             write(
-                buffer,
+                &mut self.buffer,
                 format_args!("{kind}{dash}{namespace}{number}[\"{event}\","),
             );
             self.content.argument(&mut self.buffer, client, number);
@@ -150,7 +142,7 @@ impl Player for Echo {
                     }
                     return;
                 }
-                Some(number) => self.lanes[client].receive(number, now, &mut self.tally),
+                Some(number) => self.windows.receive(client, number, now, &mut self.tally),
                 None => self.tally.faults.wrong += 1,
             },
             Message::Binary(data) => {
@@ -159,7 +151,7 @@ impl Player for Echo {
                 text(&mut self.buffer, client, number.unwrap_or_default(), 1_024);
                 match number {
                     Some(number) if self.buffer == data => {
-                        self.lanes[client].receive(number, now, &mut self.tally);
+                        self.windows.receive(client, number, now, &mut self.tally);
                     }
                     _ => self.tally.faults.wrong += 1,
                 }
@@ -172,26 +164,20 @@ impl Player for Echo {
 impl Load for Echo {
     fn begin(&mut self, fleet: &mut Fleet) -> io::Result<()> {
         let now = now();
-        (0..self.lanes.len())
+        (0..self.windows.clients())
             .try_for_each(|client| fleet.send(client, |out| self.send(client, out, now)))
     }
 
-    fn turn(&mut self, _fleet: &mut Fleet) -> io::Result<Option<Instant>> {
-        Ok(None)
-    }
-
     fn stop(&mut self) {
-        self.limit = 0;
+        self.windows.stop();
     }
 
     fn is_settled(&self) -> bool {
-        let is_settled = |lane: &Lane| lane.waiting() == 0 && lane.sent() >= self.limit;
-        self.lanes.iter().all(is_settled)
+        self.windows.is_settled()
     }
 
     fn settle(&mut self) {
-        let waiting: usize = self.lanes.iter().map(Lane::waiting).sum();
-        self.tally.faults.lost += waiting as u64;
+        self.tally.faults.lost += self.windows.waiting();
     }
 
     fn tally(&mut self) -> &mut Tally {

@@ -207,15 +207,15 @@ impl Load for Fan {
                 Ok(None)
             }
             Pace::PerSecond(rate) => {
+                let begun = self.begun;
                 let due =
-                    |sent: u64| self.begun + Duration::from_secs_f64(sent as f64 / f64::from(rate));
+                    |sent: u64| begun + Duration::from_secs_f64(sent as f64 / f64::from(rate));
                 let mut next = due(self.groups[0].sent);
                 while next <= now() && self.groups[0].sent < self.limit {
                     for group in 0..self.groups.len() {
                         self.send(group, next, fleet)?;
                     }
-                    next = self.begun
-                        + Duration::from_secs_f64(self.groups[0].sent as f64 / f64::from(rate));
+                    next = due(self.groups[0].sent);
                 }
                 Ok((self.groups[0].sent < self.limit).then_some(next))
             }

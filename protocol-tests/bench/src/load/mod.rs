@@ -5,6 +5,7 @@ pub mod echo;
 pub mod fan;
 mod packets;
 pub mod script;
+mod window;
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -39,8 +40,10 @@ pub trait Load: Player {
     /// Prepares the clients and sends the first messages.
     fn begin(&mut self, fleet: &mut Fleet) -> io::Result<()>;
 
-    /// Sends what became due, and says when the next thing will.
-    fn turn(&mut self, fleet: &mut Fleet) -> io::Result<Option<Instant>>;
+    /// Sends what became due, and says when the next thing will. A load that only answers has nothing to do.
+    fn turn(&mut self, _fleet: &mut Fleet) -> io::Result<Option<Instant>> {
+        Ok(None)
+    }
 
     /// Sends nothing new from here on.
     fn stop(&mut self);

@@ -1,21 +1,19 @@
 //! A script: each client says some things one after the other, each as soon as the one before is answered.
 
 use std::io;
-use std::time::Instant;
 
-use super::{Extent, Load};
+use super::{Extent, Load, window::Windows};
 use crate::client::{Message, Out, Player};
 use crate::clock::now;
 use crate::fleet::Fleet;
-use crate::tally::{Lane, Tally};
+use crate::tally::Tally;
 
 /// What a client says as its step of that number, and how the answer begins.
 type Step = dyn Fn(usize, u64) -> (String, String);
 
 pub struct Script {
     step: Box<Step>,
-    limit: u64,
-    lanes: Vec<Lane>,
+    windows: Windows,
     tally: Tally,
 }
 
@@ -28,15 +26,13 @@ impl Script {
     ) -> Self {
         Self {
             step: Box::new(step),
-            limit: extent.limit(),
-            lanes: (0..clients).map(|_| Lane::default()).collect(),
+            windows: Windows::new(clients, 1, extent),
             tally: Tally::default(),
         }
     }
 
     fn send(&mut self, client: usize, out: &mut Out<'_>) {
-        if self.lanes[client].waiting() == 0 && self.lanes[client].sent() < self.limit {
-            let number = self.lanes[client].send(now());
+        if let Some(number) = self.windows.send(client, now()) {
             let (request, _) = (self.step)(client, number);
             out.text(request.as_bytes());
         }
@@ -45,12 +41,12 @@ impl Script {
 
 impl Player for Script {
     fn receive(&mut self, client: usize, message: Message<'_>, out: &mut Out<'_>) {
-        let last = self.lanes[client].sent().checked_sub(1);
+        let last = self.windows.sent_by(client).checked_sub(1);
         match (message, last) {
             (Message::Text(packet), Some(last))
                 if packet.starts_with((self.step)(client, last).1.as_bytes()) =>
             {
-                self.lanes[client].receive(last, now(), &mut self.tally);
+                self.windows.receive(client, last, now(), &mut self.tally);
             }
             _ => self.tally.faults.wrong += 1,
         }
@@ -60,26 +56,20 @@ impl Player for Script {
 
 impl Load for Script {
     fn begin(&mut self, fleet: &mut Fleet) -> io::Result<()> {
-        (0..self.lanes.len())
+        (0..self.windows.clients())
             .try_for_each(|client| fleet.send(client, |out| self.send(client, out)))
     }
 
-    fn turn(&mut self, _fleet: &mut Fleet) -> io::Result<Option<Instant>> {
-        Ok(None)
-    }
-
     fn stop(&mut self) {
-        self.limit = 0;
+        self.windows.stop();
     }
 
     fn is_settled(&self) -> bool {
-        let is_done = |lane: &Lane| lane.waiting() == 0 && lane.sent() >= self.limit;
-        self.lanes.iter().all(is_done)
+        self.windows.is_settled()
     }
 
     fn settle(&mut self) {
-        let waiting: usize = self.lanes.iter().map(Lane::waiting).sum();
-        self.tally.faults.lost += waiting as u64;
+        self.tally.faults.lost += self.windows.waiting();
     }
 
     fn tally(&mut self) -> &mut Tally {

@@ -168,11 +168,7 @@ fn play(
     extent: Extent,
 ) -> io::Result<(f64, Faults)> {
     let cost = drive(load, fleet, &process, extent)?;
-    if cost.messages == 0 {
-        return Err(io::Error::other("not one message came back"));
-    }
-    let figure = cost.cpu.as_secs_f64() * 1e6 / cost.messages as f64;
-    Ok((figure, load.tally().faults))
+    Ok((cost.micros_of_a_message()?, load.tally().faults))
 }
 
 /// Each client joins so many namespaces, by their numbers.

@@ -65,6 +65,16 @@ pub struct Cost {
     pub cpu: Duration,
 }
 
+impl Cost {
+    /// The microseconds of the server's CPU that one message took.
+    pub fn micros_of_a_message(&self) -> io::Result<f64> {
+        if self.messages == 0 {
+            return Err(io::Error::other("not one message came back"));
+        }
+        Ok(self.cpu.as_secs_f64() * 1e6 / self.messages as f64)
+    }
+}
+
 /// Puts a load on the server and measures it, then waits for all that is on its way.
 pub fn drive(
     load: &mut dyn Load,

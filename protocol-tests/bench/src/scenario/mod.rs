@@ -1,21 +1,12 @@
-//! The scenarios, and how a server is measured by one.
+//! The scenarios, and what is found out by them.
 
-use std::io;
-use std::path::Path;
+mod measure;
+
 use std::time::Duration;
 
 use crate::client::Transport;
-use crate::clock::now;
-use crate::fleet::Fleet;
-use crate::load::{
-    Extent, Load,
-    chat::Chat,
-    drive,
-    echo::{Content, Echo},
-    fan::{Fan, Pace},
-};
-use crate::process::Process;
-use crate::server::{Cores, Kind, Server};
+use crate::load::{Extent, echo::Content, fan::Pace};
+use crate::server::Kind;
 use crate::tally::Faults;
 
 /// Something that servers are measured by.
@@ -270,7 +261,7 @@ impl Scenario {
         }
     }
 
-    pub fn clients(&self, effort: &Effort) -> usize {
+    fn clients(&self, effort: &Effort) -> usize {
         let own = if effort.is_quick {
             self.quick_clients
         } else {
@@ -278,158 +269,4 @@ impl Scenario {
         };
         effort.clients.unwrap_or(own)
     }
-
-    /// Starts a server, measures it and ends it.
-    pub fn measure(
-        &self,
-        server: &Server,
-        effort: &Effort,
-        folder: &Path,
-        cores: Option<Cores>,
-    ) -> io::Result<Sample> {
-        let running = server.start(folder, cores)?;
-        let process = running.process();
-        let clients = self.clients(effort);
-        let open = |count, transport| Fleet::open(running.address, count, transport, AT_ONCE);
-        match self.shape {
-            Shape::Echo(content, in_flight, transport) => {
-                let mut load = Echo::new(content, in_flight, clients, effort.extent);
-                let cpu = Unit::CpuPerMessage;
-                play(&mut load, open(clients, transport)?, process, effort, cpu)
-            }
-            Shape::Fan(room, pace) => {
-                let mut load = Fan::new(room, pace, clients, effort.extent);
-                let fleet = open(clients, Transport::WebSocket)?;
-                play(&mut load, fleet, process, effort, Unit::CpuPerDelivery)
-            }
-            Shape::Recovery => {
-                let pace = Pace::InFlight(4);
-                let mut load = Fan::new(None, pace, clients, effort.extent);
-                let fleet = open(clients, Transport::WebSocket)?;
-                play(&mut load, fleet, process, effort, Unit::CpuPerDelivery)
-            }
-            Shape::Chat => {
-                let mut load = Chat::new(clients, effort.extent);
-                let fleet = open(clients, Transport::WebSocket)?;
-                play(&mut load, fleet, process, effort, Unit::MessagesPerSecond)
-            }
-            Shape::Connect(transport) => {
-                drop(open(clients.min(WARM_UP), transport)?);
-                connect(process, || open(clients, transport))
-            }
-            Shape::Idle => {
-                drop(open(clients.min(WARM_UP), Transport::WebSocket)?);
-                idle(process, effort.hold, || open(clients, Transport::WebSocket))
-            }
-            Shape::Disconnect => {
-                drop(open(clients.min(WARM_UP), Transport::WebSocket)?);
-                disconnect(process, effort.hold, || open(clients, Transport::WebSocket))
-            }
-        }
-    }
 }
-
-fn play(
-    load: &mut dyn Load,
-    mut fleet: Fleet,
-    process: Process,
-    effort: &Effort,
-    unit: Unit,
-) -> io::Result<Sample> {
-    let cost = drive(load, &mut fleet, &process, effort.extent)?;
-    if cost.messages == 0 {
-        return Err(io::Error::other("not one message came back"));
-    }
-    let (seconds, cpu) = (cost.elapsed.as_secs_f64(), cost.cpu.as_secs_f64());
-    let per_second = cost.messages as f64 / seconds;
-    let tally = load.tally();
-    Ok(Sample {
-        figure: match unit {
-            Unit::MessagesPerSecond => per_second,
-            _ => cpu * 1e6 / cost.messages as f64,
-        },
-        per_second,
-        latency: Some((tally.latency.quantile(0.5), tally.latency.quantile(0.99))),
-        busy: cpu / seconds,
-        resident: process.resident()?,
-        faults: tally.faults,
-    })
-}
-
-fn connect(process: Process, open: impl FnOnce() -> io::Result<Fleet>) -> io::Result<Sample> {
-    let (begun, cpu) = (now(), process.cpu()?);
-    let fleet = open()?;
-    let (seconds, count) = (begun.elapsed().as_secs_f64(), fleet.len() as f64);
-    let cpu = process.cpu()?.since(cpu).as_secs_f64();
-    Ok(Sample {
-        figure: cpu * 1e6 / count,
-        per_second: count / seconds,
-        latency: None,
-        busy: cpu / seconds,
-        resident: process.resident()?,
-        faults: Faults::default(),
-    })
-}
-
-fn idle(
-    process: Process,
-    hold: Duration,
-    open: impl FnOnce() -> io::Result<Fleet>,
-) -> io::Result<Sample> {
-    let before = process.resident()?;
-    let begun = now();
-    let mut fleet = open()?;
-    let per_second = fleet.len() as f64 / begun.elapsed().as_secs_f64();
-    let cpu = process.cpu()?;
-    fleet.rest(hold)?;
-    let resident = process.resident()?;
-    let cpu = process.cpu()?.since(cpu).as_secs_f64();
-    Ok(Sample {
-        figure: (resident as f64 - before as f64) / 1024.0 / fleet.len() as f64,
-        per_second,
-        latency: None,
-        busy: cpu / hold.as_secs_f64(),
-        resident,
-        faults: Faults::default(),
-    })
-}
-
-/// Every client says something before it goes, so that what is made for that is there.
-fn disconnect(
-    process: Process,
-    hold: Duration,
-    open: impl FnOnce() -> io::Result<Fleet>,
-) -> io::Result<Sample> {
-    let before = process.resident()?;
-    let begun = now();
-    let mut fleet = open()?;
-    let count = fleet.len();
-    let per_second = count as f64 / begun.elapsed().as_secs_f64();
-    let one_each = Extent::Messages(1);
-    let mut load = Echo::new(Content::Text, 1, count, one_each);
-    drive(&mut load, &mut fleet, &process, one_each)?;
-    let highest = process.resident()?;
-    let cpu = process.cpu()?;
-    drop(fleet);
-    std::thread::sleep(hold);
-    let after = process.resident()?;
-    let cpu = process.cpu()?.since(cpu).as_secs_f64();
-    let growth = highest.saturating_sub(before);
-    Ok(Sample {
-        // With so few clients that nothing grew, nothing can be given back.
-        figure: match growth {
-            0 => 0.0,
-            growth => (highest as f64 - after as f64) / growth as f64 * 100.0,
-        },
-        per_second,
-        latency: None,
-        busy: cpu / hold.as_secs_f64(),
-        resident: after,
-        faults: load.tally().faults,
-    })
-}
-
-/// How many clients connect at a time.
-const AT_ONCE: usize = 64;
-/// How many clients come and go before connections are measured.
-const WARM_UP: usize = 50;

@@ -13,7 +13,8 @@ use clap::ValueEnum;
 use mio::{Registry, Token};
 
 use crate::conn::{Conn, Speech};
-use crate::wire::{http, websocket};
+use crate::player::{Message, Out, Player};
+use crate::wire::{http, payload, websocket};
 
 /// How a client comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,42 +32,6 @@ enum Phase {
     Probing,
     Confirming,
     Ready,
-}
-
-/// A Socket.IO packet, without what Engine.IO puts before it, or an attachment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message<'a> {
-    Text(&'a [u8]),
-    Binary(&'a [u8]),
-}
-
-/// Who gets what clients receive.
-pub trait Player {
-    /// A message has come for a client, which may answer.
-    fn receive(&mut self, client: usize, message: Message<'_>, out: &mut Out<'_>);
-}
-
-/// Where a client's packets go.
-pub enum Out<'a> {
-    Frames(&'a mut Vec<u8>),
-    Payload(&'a mut Vec<u8>),
-}
-
-impl Out<'_> {
-    /// Queues a Socket.IO packet.
-    pub fn text(&mut self, packet: &[u8]) {
-        match self {
-            Self::Frames(out) => websocket::write(out, websocket::TEXT, &[b"4", packet]),
-            Self::Payload(out) => append(out, &[b"4", packet]),
-        }
-    }
-
-    /// Queues an attachment; the scenarios have them with WebSocket alone.
-    pub fn binary(&mut self, data: &[u8]) {
-        if let Self::Frames(out) = self {
-            websocket::write(out, websocket::BINARY, &[data]);
-        }
-    }
 }
 
 /// What a client needs of the fleet to open connections.
@@ -229,7 +194,7 @@ impl Client {
             }
             _ => {
                 self.is_polling = false;
-                for packet in response.body.split(|byte| *byte == SEPARATOR) {
+                for packet in payload::packets(response.body) {
                     self.packet(packet, dock, player)?;
                 }
                 if self.phase == Phase::Probing {
@@ -339,7 +304,7 @@ impl Client {
             Some(conn) if by_socket => {
                 websocket::write(&mut conn.output, websocket::TEXT, &[packet]);
             }
-            _ => append(&mut self.payload, &[packet]),
+            _ => payload::append(&mut self.payload, &[packet]),
         }
     }
 
@@ -376,15 +341,6 @@ impl Client {
     }
 }
 
-fn append(payload: &mut Vec<u8>, parts: &[&[u8]]) {
-    if !payload.is_empty() {
-        payload.push(SEPARATOR);
-    }
-    for part in parts {
-        payload.extend_from_slice(part);
-    }
-}
-
 /// The session's id in an open packet.
 fn sid(open: &[u8]) -> io::Result<String> {
     let fields: serde_json::Value = serde_json::from_slice(open)?;
@@ -399,80 +355,5 @@ const POST: usize = 1;
 const SOCKET: usize = 2;
 const SLOT_NAMES: [&str; SLOTS] = ["GET", "POST", "WebSocket"];
 
-/// What is between the packets of a payload.
-const SEPARATOR: u8 = 0x1e;
-
 #[cfg(test)]
-mod tests {
-    use std::net::TcpListener;
-
-    use super::*;
-    use crate::fleet::Nobody;
-
-    /// A client whose server is the test; nothing that it writes is read.
-    fn with_client(transport: Transport, test: impl FnOnce(&mut dyn FnMut(usize, &[u8]) -> State)) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let poll = mio::Poll::new().expect("a poll");
-        let dock = Dock {
-            address: listener.local_addr().expect("an address"),
-            registry: poll.registry(),
-        };
-        let mut client = Client::open(0, transport, &dock).expect("opened");
-        test(&mut |slot, bytes| {
-            let used = client.understand(slot, bytes, &dock, &mut Nobody);
-            assert_eq!(used.expect("understood"), bytes.len());
-            let payload = String::from_utf8_lossy(&client.payload).into_owned();
-            client.flush().expect("written");
-            (client.phase, payload)
-        });
-    }
-
-    /// The phase, and what was to be posted.
-    type State = (Phase, String);
-
-    fn response(body: &str) -> Vec<u8> {
-        let length = body.len();
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
-    }
-
-    fn switched() -> Vec<u8> {
-        let accept = websocket::ACCEPT;
-        format!("HTTP/1.1 101 S\r\nSec-WebSocket-Accept: {accept}\r\n\r\n").into_bytes()
-    }
-
-    fn state(phase: Phase, payload: &str) -> State {
-        (phase, payload.to_owned())
-    }
-
-    #[test]
-    fn an_upgrade_waits_for_the_answer_to_a_ping_by_polling() {
-        with_client(Transport::Upgrade, |receive| {
-            let opened = receive(POLL, &response(r#"0{"sid":"s"}"#));
-            assert_eq!(opened, state(Phase::Joining, "40"));
-            receive(POST, &response("ok"));
-            receive(POLL, &response(r#"40{"sid":"t"}"#));
-            receive(SOCKET, &switched());
-            let pinged = receive(POLL, &response("2"));
-            assert_eq!(pinged, state(Phase::Probing, "3"));
-            let probed = receive(SOCKET, b"\x81\x063probe");
-            assert_eq!(probed.0, Phase::Probing);
-            let posted = receive(POST, &response("ok"));
-            assert_eq!(posted.0, Phase::Confirming);
-            let echoed = receive(SOCKET, b"\x81\x08430[\"x\"]");
-            assert_eq!(echoed.0, Phase::Ready);
-        });
-    }
-
-    #[test]
-    fn a_websocket_is_ready_once_it_is_in_the_namespace() {
-        with_client(Transport::WebSocket, |receive| {
-            receive(SOCKET, &switched());
-            let opened = receive(SOCKET, b"\x81\x0c0{\"sid\":\"s\"}");
-            assert_eq!(opened, state(Phase::Joining, ""));
-            assert_eq!(
-                receive(SOCKET, b"\x81\x0d40{\"sid\":\"t\"}").0,
-                Phase::Ready
-            );
-        });
-    }
-}
+mod tests;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use mio::{Events, Poll};
 
-use crate::client::{Client, Dock, Message, Out, Player, SLOTS, Transport};
+use crate::client::{Client, Dock, SLOTS, Transport};
 use crate::clock::now;
+use crate::player::{Nobody, Out, Player};
 
 pub struct Fleet {
     address: SocketAddr,
@@ -16,13 +17,6 @@ pub struct Fleet {
     clients: Vec<Client>,
     ready: usize,
     scratch: Vec<u8>,
-}
-
-/// A player for clients that have nothing to receive.
-pub struct Nobody;
-
-impl Player for Nobody {
-    fn receive(&mut self, _client: usize, _message: Message<'_>, _out: &mut Out<'_>) {}
 }
 
 impl Fleet {

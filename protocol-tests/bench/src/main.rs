@@ -52,10 +52,10 @@
 //!
 //! # How it is built
 //!
-//! [`wire`] is the framing by hand, [`conn`], [`client`] and [`fleet`] are many clients on one thread, [`tally`] judges
-//! what they get, [`load`] has what they do, [`scenario`] says who is measured by what, [`process`] and [`server`] are
-//! about the other side, and [`outcome`], [`aims`], [`stats`], [`table`] and [`plot`] are what is made of it. [`growth`]
-//! is the same with one server and more and more of something.
+//! [`wire`] is the framing by hand, [`conn`], [`client`] and [`fleet`] are many clients on one thread, [`player`] is whom
+//! they speak for, [`tally`] judges what they get, [`load`] has what they do, [`scenario`] says who is measured by what,
+//! [`process`] and [`server`] are about the other side, and [`outcome`], [`aims`], [`stats`], [`table`] and [`plot`] are
+//! what is made of it. [`growth`] is the same with one server and more and more of something.
 #![forbid(unsafe_code)]
 
 mod wire;
@@ -64,6 +64,7 @@ mod client;
 mod clock;
 mod conn;
 mod fleet;
+mod player;
 
 mod load;
 mod tally;

@@ -10,9 +10,9 @@ use super::{
     packets::{number, text, write},
     window::Windows,
 };
-use crate::client::{Message, Out, Player};
 use crate::clock::now;
 use crate::fleet::Fleet;
+use crate::player::{Message, Out, Player};
 use crate::tally::{Sequence, Tally};
 
 pub struct Chat {

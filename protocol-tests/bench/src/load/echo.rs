@@ -8,9 +8,9 @@ use super::{
     packets::{number, text, write},
     window::Windows,
 };
-use crate::client::{Message, Out, Player};
 use crate::clock::now;
 use crate::fleet::Fleet;
+use crate::player::{Message, Out, Player};
 use crate::tally::Tally;
 
 /// What is sent and comes back.

@@ -8,9 +8,9 @@ use super::{
     Extent, Load,
     packets::{number, text, write},
 };
-use crate::client::{Message, Out, Player};
 use crate::clock::now;
 use crate::fleet::Fleet;
+use crate::player::{Message, Out, Player};
 use crate::tally::{Sequence, Tally};
 
 /// When the next message is sent.

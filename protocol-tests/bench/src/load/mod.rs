@@ -10,9 +10,9 @@ mod window;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::client::Player;
 use crate::clock::now;
 use crate::fleet::Fleet;
+use crate::player::Player;
 use crate::process::Process;
 use crate::tally::Tally;
 

@@ -3,9 +3,9 @@
 use std::io;
 
 use super::{Extent, Load, window::Windows};
-use crate::client::{Message, Out, Player};
 use crate::clock::now;
 use crate::fleet::Fleet;
+use crate::player::{Message, Out, Player};
 use crate::tally::Tally;
 
 /// What a client says as its step of that number, and how the answer begins.

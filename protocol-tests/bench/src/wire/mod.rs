@@ -1,6 +1,7 @@
 //! What the generator says and reads on the wire, by itself: no library's parser is measured along.
 
 pub mod http;
+pub mod payload;
 pub mod websocket;
 
 /// Bytes that no server may send.

@@ -29,10 +29,7 @@ async fn polling_answers_with_the_open_packet() {
 #[tokio::test]
 async fn a_websocket_begins_with_the_open_packet_and_offers_no_upgrade() {
     let server = Server::quiet(Config::default());
-    let stream = server.pipe(1024);
-    let mut socket = websocket_on(stream, &target("websocket", ""))
-        .await
-        .unwrap();
+    let mut socket = server.websocket_through(1024).await;
     let open = socket.receive().await;
     assert!(open.starts_with(r#"0{"sid":""#), "{open}");
     assert!(open.contains(r#""upgrades":[]"#), "{open}");

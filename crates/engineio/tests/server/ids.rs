@@ -52,8 +52,7 @@ async fn a_session_has_the_id_that_was_made_for_it_on_both_transports() {
     probe.send("2probe").await;
     assert_eq!(probe.receive().await, "3probe");
 
-    let pipe = server.pipe(64 * 1024);
-    let mut direct = websocket_on(pipe, &target("websocket", "")).await.unwrap();
+    let mut direct = server.websocket_through(64 * 1024).await;
     assert!(
         direct
             .receive()

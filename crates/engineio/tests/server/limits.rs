@@ -25,11 +25,7 @@ async fn a_body_of_max_payload_is_taken() {
 async fn a_body_that_announces_too_much_is_refused_before_it_comes() {
     let mut server = Server::quiet(small());
     let mut client = Polling::open(&server).await;
-    let target = client.target();
-    client
-        .post
-        .begin("POST", &target, "content-length: 101\r\n")
-        .await;
+    client.begin_post("content-length: 101\r\n").await;
     assert_eq!(client.post.reply().await.status, 413);
     client.post.ended().await;
     assert_lives_on(&mut server, client).await;
@@ -39,10 +35,8 @@ async fn a_body_that_announces_too_much_is_refused_before_it_comes() {
 async fn a_chunked_body_is_refused_as_soon_as_it_is_too_large() {
     let mut server = Server::quiet(small());
     let mut client = Polling::open(&server).await;
-    let target = client.target();
+    client.begin_post("transfer-encoding: chunked\r\n").await;
     let post = &mut client.post;
-    post.begin("POST", &target, "transfer-encoding: chunked\r\n")
-        .await;
     for _ in 0..3 {
         post.write(format!("28\r\n{}\r\n", "4".repeat(40))).await;
     }
@@ -55,10 +49,8 @@ async fn a_chunked_body_is_refused_as_soon_as_it_is_too_large() {
 async fn a_body_that_comes_in_pieces_is_put_together() {
     let mut server = Server::quiet(small());
     let mut client = Polling::open(&server).await;
-    let target = client.target();
+    client.begin_post("transfer-encoding: chunked\r\n").await;
     let post = &mut client.post;
-    post.begin("POST", &target, "transfer-encoding: chunked\r\n")
-        .await;
     for piece in ["1\r\n4\r\n", "3\r\nabc\r\n", "2\r\nde\r\n", "0\r\n\r\n"] {
         post.write(piece).await;
     }
@@ -77,12 +69,8 @@ async fn assert_lives_on(server: &mut Server, mut client: Polling) {
 async fn a_body_that_takes_too_long_ends_the_session_with_408() {
     let mut server = Server::quiet(Config::default());
     let mut client = Polling::open(&server).await;
-    let target = client.target();
     let before = tokio::time::Instant::now();
-    client
-        .post
-        .begin("POST", &target, "content-length: 100\r\n")
-        .await;
+    client.begin_post("content-length: 100\r\n").await;
     client.post.write("4a").await;
     assert_eq!(client.post.reply().await.status, 408);
     assert_eq!(server.closed().await, CloseReason::TransportError);

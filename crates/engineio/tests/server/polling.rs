@@ -27,10 +27,8 @@ async fn a_parked_poll_is_answered_when_there_is_something() {
 async fn a_body_may_come_in_chunks_and_pieces() {
     let mut server = Server::quiet(Config::default());
     let mut client = Polling::open(&server).await;
-    let target = client.target();
+    client.begin_post("transfer-encoding: chunked\r\n").await;
     let post = &mut client.post;
-    post.begin("POST", &target, "transfer-encoding: chunked\r\n")
-        .await;
     // The cut is within a character.
     for piece in [
         &b"2\r\n4h\r\n4"[..],
@@ -65,15 +63,13 @@ async fn a_second_post_ends_the_session() {
     client.park(&server).await;
     client.send("4a").await;
     assert_eq!(server.message().await, "a");
-    let target = client.target();
-    client
-        .post
-        .begin("POST", &target, "content-length: 2\r\n")
-        .await;
+    client.begin_post("content-length: 2\r\n").await;
     client.post.write("4").await;
     let mut third = server.connect();
     // Whichever of the two comes second is refused.
-    third.begin("POST", &target, "content-length: 2\r\n").await;
+    third
+        .begin("POST", &client.target(), "content-length: 2\r\n")
+        .await;
     third.write("4").await;
     assert_eq!(server.closed().await, CloseReason::TransportError);
     assert_eq!(client.polled().await, "1");
@@ -93,11 +89,7 @@ async fn a_poll_whose_connection_is_lost_ends_the_session() {
 async fn a_post_whose_connection_is_lost_ends_the_session() {
     let mut server = Server::quiet(Config::default());
     let mut client = Polling::open(&server).await;
-    let target = client.target();
-    client
-        .post
-        .begin("POST", &target, "content-length: 10\r\n")
-        .await;
+    client.begin_post("content-length: 10\r\n").await;
     client.post.write("4a\x1e").await;
     drop(client.post);
     assert_eq!(server.closed().await, CloseReason::TransportError);
@@ -151,9 +143,8 @@ async fn a_body_with_too_many_packets_ends_the_session() {
 async fn binary_content_ends_the_session_as_in_protocol_3() {
     let mut server = Server::quiet(Config::default());
     let mut client = Polling::open(&server).await;
-    let target = client.target();
     let headers = "content-type: application/octet-stream\r\ncontent-length: 2\r\n";
-    client.post.begin("POST", &target, headers).await;
+    client.begin_post(headers).await;
     client.post.write("4a").await;
     assert_eq!(client.post.reply().await.status, 400);
     assert_eq!(server.closed().await, CloseReason::TransportError);
@@ -163,9 +154,8 @@ async fn binary_content_ends_the_session_as_in_protocol_3() {
 async fn a_compressed_body_is_refused_and_the_session_lives_on() {
     let mut server = Server::quiet(Config::default());
     let mut client = Polling::open(&server).await;
-    let target = client.target();
     let headers = "content-encoding: gzip\r\ncontent-length: 2\r\n";
-    client.post.begin("POST", &target, headers).await;
+    client.begin_post(headers).await;
     client.post.write("4a").await;
     assert_eq!(client.post.reply().await.status, 415);
     client.post = server.connect();

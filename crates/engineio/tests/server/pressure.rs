@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use engineio::{CloseReason, Config, Frame, PushError, server::Link};
 use tokio::time::Instant;
 
-use crate::support::{App, Polling, Server, soon, target, websocket_on};
+use crate::support::{App, Polling, Server, soon};
 
 /// What the buffers on the way to a pipe of 1 KiB may hold besides the queue: the pipe, the WebSocket's write buffer,
 /// and a batch that was taken.
@@ -18,10 +18,7 @@ async fn a_client_that_takes_nothing_is_closed_and_holds_little_memory() {
         ..Config::default()
     };
     let mut server = Server::quiet(config);
-    let stream = server.pipe(1_024);
-    let _socket = websocket_on(stream, &target("websocket", ""))
-        .await
-        .unwrap();
+    let _socket = server.websocket_through(1_024).await;
     let link = server.link();
     let frame = Frame::Binary(vec![0; 1_000].into());
     let mut taken = 0;
@@ -54,10 +51,7 @@ async fn a_polling_client_that_does_not_poll_is_closed() {
 #[tokio::test(start_paused = true)]
 async fn a_websocket_that_takes_no_byte_is_closed_at_the_write_deadline() {
     let mut server = Server::quiet(Config::default());
-    let stream = server.pipe(1_024);
-    let _socket = websocket_on(stream, &target("websocket", ""))
-        .await
-        .unwrap();
+    let _socket = server.websocket_through(1_024).await;
     let link = server.link();
     let before = Instant::now();
     link.push(&[Frame::Binary(vec![0; 100_000].into())])
@@ -70,10 +64,7 @@ async fn a_websocket_that_takes_no_byte_is_closed_at_the_write_deadline() {
 async fn a_websocket_that_takes_a_little_now_and_then_lives() {
     use tokio::io::AsyncReadExt;
     let mut server = Server::quiet(Config::default());
-    let stream = server.pipe(1_024);
-    let mut socket = websocket_on(stream, &target("websocket", ""))
-        .await
-        .unwrap();
+    let mut socket = server.websocket_through(1_024).await;
     let link = server.link();
     link.push(&[Frame::Binary(vec![0; 3_000].into())]).unwrap();
     for _ in 0..2 {
@@ -113,10 +104,7 @@ async fn drained_returns_when_the_session_ends() {
 #[tokio::test]
 async fn volatile_messages_are_dropped_while_a_websocket_takes_nothing() {
     let mut server = Server::quiet(Config::default());
-    let stream = server.pipe(1_024);
-    let mut socket = websocket_on(stream, &target("websocket", ""))
-        .await
-        .unwrap();
+    let mut socket = server.websocket_through(1_024).await;
     let link = server.link();
     assert!(socket.receive().await.starts_with('0'));
     let large = Frame::message(&"x".repeat(100_000));
@@ -149,10 +137,7 @@ fn pausing(config: Config) -> Server {
 async fn a_paused_websocket_is_not_read_until_it_is_resumed() {
     let mut server = pausing(Config::default());
     // The pipe is small: what is not read stops the writer.
-    let stream = server.pipe(1_024);
-    let mut socket = websocket_on(stream, &target("websocket", ""))
-        .await
-        .unwrap();
+    let mut socket = server.websocket_through(1_024).await;
     let link = server.link();
     let sender = tokio::spawn(async move {
         for number in 0..100 {
@@ -179,11 +164,7 @@ async fn a_paused_post_is_not_answered_until_it_is_resumed() {
     let mut server = pausing(Config::default());
     let mut client = Polling::open(&server).await;
     let link = server.link();
-    let target = client.target();
-    client
-        .post
-        .begin("POST", &target, "content-length: 8\r\n")
-        .await;
+    client.begin_post("content-length: 8\r\n").await;
     client.post.write("4a\x1e4b\x1e4c").await;
     for expected in ["a", "b", "c"] {
         assert_eq!(server.message().await, expected);
@@ -240,11 +221,7 @@ async fn a_paused_session_that_is_closed_ends() {
     assert_eq!(server.closed().await, CloseReason::ForcedClose);
     socket.ended().await;
 
-    let target = client.target();
-    client
-        .post
-        .begin("POST", &target, "content-length: 5\r\n")
-        .await;
+    client.begin_post("content-length: 5\r\n").await;
     client.post.write("4a\x1e4b").await;
     assert_eq!(server.message().await, "a");
     let link = server.engine.session(&client.sid.parse().unwrap()).unwrap();

@@ -7,7 +7,7 @@ use std::sync::{
 
 use engineio::{CloseReason, Config, Frame, Message};
 
-use crate::support::{Polling, Server, soon, target, websocket_on};
+use crate::support::{Polling, Server, soon};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_sessions_come_and_go_without_a_trace() {
@@ -132,10 +132,7 @@ async fn no_push_is_lost_or_out_of_order_during_an_upgrade() {
 async fn no_push_is_lost_when_a_socket_blocks_and_unblocks() {
     const MESSAGES: usize = 20_000;
     let mut server = Server::quiet(Config::default());
-    let stream = server.pipe(256);
-    let mut socket = websocket_on(stream, &target("websocket", ""))
-        .await
-        .unwrap();
+    let mut socket = server.websocket_through(256).await;
     // The session is made after the change of protocols, on another thread.
     assert!(socket.receive().await.starts_with('0'));
     let link = server.link();

@@ -160,10 +160,14 @@ impl Polling {
     }
 
     pub async fn send(&mut self, body: &str) {
-        self.post
-            .post(&target("polling", &self.sid), body)
-            .await
-            .assert(200, "ok");
+        let target = self.target();
+        self.post.post(&target, body).await.assert(200, "ok");
+    }
+
+    /// Sends the head of a POST with these headers; its body is for the test to write.
+    pub async fn begin_post(&mut self, headers: &str) {
+        let target = self.target();
+        self.post.begin("POST", &target, headers).await;
     }
 
     /// Opens a WebSocket for this session and probes it.

@@ -181,11 +181,17 @@ impl Server {
         pipe_to(&self.engine, bytes)
     }
 
+    /// A WebSocket whose open packet was read.
     pub async fn websocket(&self) -> WebSocket<DuplexStream> {
-        let target = "/engine.io/?EIO=4&transport=websocket";
-        let mut socket = websocket_on(self.pipe(64 * 1024), target).await.unwrap();
+        let mut socket = self.websocket_through(64 * 1024).await;
         assert!(socket.receive().await.starts_with("0{"));
         socket
+    }
+
+    /// A WebSocket through a pipe that takes so many bytes each way before its reader must read.
+    pub async fn websocket_through(&self, bytes: usize) -> WebSocket<DuplexStream> {
+        let target = target("websocket", "");
+        websocket_on(self.pipe(bytes), &target).await.unwrap()
     }
 
     /// Serves on a real port until the engine is closed.

@@ -64,9 +64,7 @@ impl<H, S, B, R> hyper::service::Service<Request<B>> for LayerService<H, S>
 where
     H: Handler,
     S: hyper::service::Service<Request<B>, Response = Response<R>>,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
+    B: http_body::Body<Data: Send, Error: Send> + Send + 'static,
 {
     type Response = Response<Either<Body, R>>;
     type Error = S::Error;
@@ -85,9 +83,7 @@ impl<H, S, B, R> tower_service::Service<Request<B>> for LayerService<H, S>
 where
     H: Handler,
     S: tower_service::Service<Request<B>, Response = Response<R>>,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
+    B: http_body::Body<Data: Send, Error: Send> + Send + 'static,
 {
     type Response = Response<Either<Body, R>>;
     type Error = S::Error;

@@ -50,9 +50,7 @@ impl<H: Handler> Service<H> {
 
     fn respond<B>(&self, request: Request<B>) -> ResponseFuture
     where
-        B: http_body::Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Send,
+        B: http_body::Body<Data: Send, Error: Send> + Send + 'static,
     {
         if is_ours(self.engine.config(), request.uri().path()) {
             respond(&self.engine, request)
@@ -77,9 +75,7 @@ impl<H: Handler> Clone for Service<H> {
 impl<H, B> hyper::service::Service<Request<B>> for Service<H>
 where
     H: Handler,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
+    B: http_body::Body<Data: Send, Error: Send> + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -93,9 +89,7 @@ where
 impl<H, B> tower_service::Service<Request<B>> for Service<H>
 where
     H: Handler,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
+    B: http_body::Body<Data: Send, Error: Send> + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -136,9 +130,7 @@ enum Route<H: Handler> {
 fn respond<H, B>(engine: &Arc<Engine<H>>, request: Request<B>) -> ResponseFuture
 where
     H: Handler,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
+    B: http_body::Body<Data: Send, Error: Send> + Send + 'static,
 {
     let cors = engine.config.cors.as_ref();
     let mut finish = Finish {
@@ -292,9 +284,7 @@ async fn open<H, B>(
 ) -> Result<Response<Body>, Refusal>
 where
     H: Handler,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Send,
+    B: http_body::Body<Data: Send, Error: Send> + Send + 'static,
 {
     engine.check_capacity()?;
     let request = engine.hooks.check(request).await?;

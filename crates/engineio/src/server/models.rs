@@ -109,6 +109,31 @@ fn open(engine: &Arc<Engine<App>>) -> Result<Arc<Link<App>>, HandshakeError> {
     engine.open_session(&new, Transport::WebSocket, Dialect::V4, &parts)
 }
 
+fn one_session(config: Config) -> (Arc<Engine<App>>, Arc<Link<App>>) {
+    let engine = Engine::new(config, App::default());
+    let link = open(&engine).unwrap();
+    (engine, link)
+}
+
+/// A thread that does something with the session.
+fn beside(
+    link: &Arc<Link<App>>,
+    act: impl FnOnce(&Arc<Link<App>>) + 'static,
+) -> thread::JoinHandle<()> {
+    let link = link.clone();
+    thread::spawn(move || act(&link))
+}
+
+/// A client that opens a session if it is let in, and stays until it is closed.
+fn someone_comes(engine: &Arc<Engine<App>>) -> thread::JoinHandle<()> {
+    let engine = engine.clone();
+    thread::spawn(move || {
+        if let Ok(link) = open(&engine) {
+            write(&link, |_| false);
+        }
+    })
+}
+
 fn wire(link: &Link<App>) -> Wire {
     Wire::WebSocket(link.drive(|session| session.websocket_id()))
 }
@@ -157,20 +182,17 @@ fn is_deserted(engine: &Engine<App>) {
 #[test]
 fn what_is_pushed_wakes_a_transport_that_parks() {
     every_order(3, || {
-        let engine = Engine::new(Config::default(), App::default());
-        let link = open(&engine).unwrap();
-        let pusher = thread::spawn({
-            let link = link.clone();
-            move || link.push(&[Frame::message("a")]).unwrap()
-        });
-        let other = thread::spawn({
-            let link = link.clone();
-            move || link.push(&[Frame::message("b")]).unwrap()
+        let (_, link) = one_session(Config::default());
+        let pushers = ["a", "b"].map(|text| {
+            beside(&link, move |link| {
+                link.push(&[Frame::message(text)]).unwrap();
+            })
         });
         let both = |written: &[Frame]| count(written, "a") + count(written, "b") == 2;
         assert!(both(&write(&link, both)));
-        pusher.join().unwrap();
-        other.join().unwrap();
+        for pusher in pushers {
+            pusher.join().unwrap();
+        }
     });
 }
 
@@ -209,12 +231,10 @@ fn a_worker_wakes_the_tasks_that_others_put_into_its_list() {
 #[test]
 fn messages_from_two_threads_are_all_handed_out_one_after_the_other() {
     every_order(3, || {
-        let engine = Engine::new(Config::default(), App::default());
-        let link = open(&engine).unwrap();
+        let (engine, link) = one_session(Config::default());
         let wire = wire(&link);
-        let receiver = thread::spawn({
-            let link = link.clone();
-            move || link.receive(now(), wire, Ok(Packet::Message(text("a"))))
+        let receiver = beside(&link, move |link| {
+            link.receive(now(), wire, Ok(Packet::Message(text("a"))));
         });
         link.receive(now(), wire, Ok(Packet::Message(text("b"))));
         receiver.join().unwrap();
@@ -234,23 +254,16 @@ fn a_session_that_several_end_is_forgotten_once_and_leaves_nothing_behind() {
             admission_timeout: Some(Duration::from_secs(1)),
             ..Config::default()
         };
-        let engine = Engine::new(config, App::default());
-        let link = open(&engine).unwrap();
+        let (engine, link) = one_session(config);
         let wire = wire(&link);
-        let client = thread::spawn({
-            let link = link.clone();
-            move || {
-                link.receive(now(), wire, Ok(Packet::Message(text("a"))));
-                link.drive(|session| session.transport_closed(wire, CloseReason::TransportClose));
-            }
+        let client = beside(&link, move |link| {
+            link.receive(now(), wire, Ok(Packet::Message(text("a"))));
+            link.drive(|session| session.transport_closed(wire, CloseReason::TransportClose));
         });
-        let clock = thread::spawn({
-            let link = link.clone();
-            move || {
-                // All its deadlines are over by then.
-                let late = now() + Duration::from_secs(1_000);
-                link.handle_timeout(late, late);
-            }
+        let clock = beside(&link, |link| {
+            // All its deadlines are over by then.
+            let late = now() + Duration::from_secs(1_000);
+            link.handle_timeout(late, late);
         });
         link.admit();
         link.close(CloseReason::ForcedClose);
@@ -265,21 +278,14 @@ fn a_session_that_several_end_is_forgotten_once_and_leaves_nothing_behind() {
 #[test]
 fn who_waits_for_the_queue_to_be_empty_is_woken_by_the_write_and_by_the_end() {
     every_order(3, || {
-        let engine = Engine::new(Config::default(), App::default());
-        let link = open(&engine).unwrap();
-        let writer = thread::spawn({
-            let link = link.clone();
-            move || write(&link, |_| true)
-        });
+        let (engine, link) = one_session(Config::default());
+        let writer = beside(&link, |link| drop(write(link, |_| true)));
         block_on(link.drained());
         writer.join().unwrap();
         link.push(&[Frame::message("a")]).unwrap();
-        let ender = thread::spawn({
-            let link = link.clone();
-            let wire = wire(&link);
-            move || {
-                link.drive(|session| session.transport_closed(wire, CloseReason::TransportClose));
-            }
+        let wire = wire(&link);
+        let ender = beside(&link, move |link| {
+            link.drive(|session| session.transport_closed(wire, CloseReason::TransportClose));
         });
         block_on(link.drained());
         ender.join().unwrap();
@@ -290,14 +296,10 @@ fn who_waits_for_the_queue_to_be_empty_is_woken_by_the_write_and_by_the_end() {
 #[test]
 fn reading_goes_on_when_the_last_pause_is_taken_back() {
     every_order(3, || {
-        let engine = Engine::new(Config::default(), App::default());
-        let link = open(&engine).unwrap();
+        let (_, link) = one_session(Config::default());
         link.pause_reading();
         link.pause_reading();
-        let resumers = [(); 2].map(|()| {
-            let link = link.clone();
-            thread::spawn(move || link.resume_reading())
-        });
+        let resumers = [(); 2].map(|()| beside(&link, |link| link.resume_reading()));
         block_on(link.reading());
         for resumer in resumers {
             resumer.join().unwrap();
@@ -316,8 +318,7 @@ fn a_close_returns_when_the_application_was_told_of_every_end() {
     every_order(3, || {
         let runtime = runtime();
         let _runtime = runtime.enter();
-        let engine = Engine::new(Config::default(), App::default());
-        let link = open(&engine).unwrap();
+        let (engine, link) = one_session(Config::default());
         let client = thread::spawn(move || drop(write(&link, |_| false)));
         block_on(engine.close());
         assert_eq!(engine.handler.told().closed, 1);
@@ -332,14 +333,7 @@ fn a_close_leaves_no_session_that_opens_meanwhile() {
         let runtime = runtime();
         let _runtime = runtime.enter();
         let engine = Engine::new(Config::default(), App::default());
-        let client = thread::spawn({
-            let engine = engine.clone();
-            move || {
-                if let Ok(link) = open(&engine) {
-                    write(&link, |_| false);
-                }
-            }
-        });
+        let client = someone_comes(&engine);
         block_on(engine.close());
         client.join().unwrap();
         is_deserted(&engine);
@@ -350,14 +344,7 @@ fn a_close_leaves_no_session_that_opens_meanwhile() {
 fn a_drain_leaves_no_session_that_opens_meanwhile() {
     every_order(3, || {
         let engine = Engine::new(Config::default(), App::default());
-        let client = thread::spawn({
-            let engine = engine.clone();
-            move || {
-                if let Ok(link) = open(&engine) {
-                    write(&link, |_| false);
-                }
-            }
-        });
+        let client = someone_comes(&engine);
         block_on(engine.drain(Duration::ZERO));
         client.join().unwrap();
         is_deserted(&engine);

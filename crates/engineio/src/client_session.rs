@@ -4,6 +4,9 @@
 //! It does what the official `engine.io-client` 6 does, and is the base of a client: such a client adds the requests,
 //! the WebSocket and the clock. Reconnecting is not its business; a new connection is a new `ClientSession`.
 
+mod receive;
+mod transmit;
+
 #[cfg(test)]
 mod tests;
 
@@ -12,19 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Deserialize;
-
 use crate::{
-    dialect::Dialect,
-    error::{CloseReason, DecodeError, PushError},
+    error::{CloseReason, PushError},
     handshake::Transport,
     outbox::Outbox,
-    packet::{self, Frame, Message, Packet},
-    session::BATCH_BYTES,
+    packet::{Frame, Message},
 };
-
-/// The most packets one POST takes from the queue, well below what a server may refuse.
-const MAX_POST_PACKETS: usize = 4_096;
 
 /// The options of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,19 +154,6 @@ enum Slot {
     InFlight,
 }
 
-/// The open packet.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OpenPacket {
-    sid: Box<str>,
-    upgrades: Vec<Box<str>>,
-    ping_interval: u64,
-    ping_timeout: u64,
-    /// Absent from servers that are older than it.
-    #[serde(default)]
-    max_payload: usize,
-}
-
 /// What is kept of the open packet.
 #[derive(Debug)]
 struct Handshake {
@@ -203,27 +186,7 @@ impl ClientSession {
         }
     }
 
-    // What the world did.
-
-    /// A packet has arrived. Packets of a WebSocket that was given up are ignored.
-    pub fn receive(&mut self, now: Instant, from: Transport, packet: Packet) {
-        match self.role_of(from) {
-            Role::Carrier if self.state == State::Opening => self.receive_open(now, packet),
-            Role::Carrier => self.receive_on_carrier(now, packet),
-            Role::Prober => self.receive_on_prober(packet),
-            Role::Stale => {}
-        }
-    }
-
-    /// Something has arrived that is not a packet.
-    pub fn receive_error(&mut self, from: Transport, _error: DecodeError) {
-        match self.role_of(from) {
-            // The official client has no reason of its own for this.
-            Role::Carrier => self.end(CloseReason::TransportError),
-            Role::Prober => self.drop_probe(),
-            Role::Stale => {}
-        }
-    }
+    // What the world did: see also `receive`.
 
     /// The GET was answered, and the packets of its answer were [received](Self::receive).
     pub fn handle_get_answered(&mut self) {
@@ -345,32 +308,7 @@ impl ClientSession {
         self.transport
     }
 
-    // What must now happen.
-
-    /// Says what to do next, and moves the frames for it to `batch`. Ask until there is nothing.
-    pub fn poll_transmit(&mut self, batch: &mut Vec<Frame>) -> Option<Transmit> {
-        match self.websocket {
-            WebSocket::Leaving => {
-                self.websocket = WebSocket::None;
-                return Some(Transmit::CloseWebSocket);
-            }
-            WebSocket::Wanted if self.state != State::Closing => {
-                self.websocket = WebSocket::Connecting;
-                return Some(Transmit::OpenWebSocket);
-            }
-            WebSocket::ProbeDue => {
-                self.websocket = WebSocket::Probed;
-                batch.push(packet::PING_PROBE);
-                return Some(Transmit::WriteWebSocket);
-            }
-            _ => {}
-        }
-        match (self.transport, self.state) {
-            (_, State::Closed) => self.poll_farewell(batch),
-            (Transport::Polling, _) => self.poll_transmit_polling(batch),
-            (Transport::WebSocket, _) => self.poll_transmit_websocket(batch),
-        }
-    }
+    // What must now happen: see also `transmit`.
 
     /// The next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -380,54 +318,6 @@ impl ClientSession {
     /// When [`handle_timeout`](Self::handle_timeout) must be called at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadline
-    }
-
-    fn receive_open(&mut self, now: Instant, packet: Packet) {
-        let Packet::Open(data) = packet else {
-            return self.end(CloseReason::TransportError);
-        };
-        let Ok(open) = serde_json::from_slice::<OpenPacket>(&data) else {
-            return self.end(CloseReason::TransportError);
-        };
-        let offers_websocket = open.upgrades.iter().any(|name| **name == *"websocket");
-        if self.transport == Transport::Polling && self.config.upgrade && offers_websocket {
-            self.websocket = WebSocket::Wanted;
-        }
-        self.state = State::Open;
-        self.handshake = Some(Handshake {
-            sid: open.sid,
-            patience: Duration::from_millis(open.ping_interval.saturating_add(open.ping_timeout)),
-            max_payload: open.max_payload,
-        });
-        self.expect_ping(now);
-        self.events.push_back(Event::Opened);
-    }
-
-    fn receive_on_carrier(&mut self, now: Instant, packet: Packet) {
-        match packet {
-            Packet::Message(message) => self.events.push_back(Event::Message(message)),
-            // Without an answer the server ends a session that does not get to its close.
-            Packet::Ping(_) if self.state == State::Open => {
-                self.is_pong_due = true;
-                self.expect_ping(now);
-            }
-            Packet::Close => self.end(CloseReason::TransportClose),
-            Packet::Open(_)
-            | Packet::Ping(_)
-            | Packet::Pong(_)
-            | Packet::Upgrade
-            | Packet::Noop => {}
-        }
-    }
-
-    fn receive_on_prober(&mut self, packet: Packet) {
-        match packet {
-            Packet::Pong(data) if data == "probe" && self.websocket == WebSocket::Probed => {
-                self.websocket = WebSocket::Pausing;
-                self.finish_pausing();
-            }
-            _ => self.drop_probe(),
-        }
     }
 
     /// The one place where the transport changes.
@@ -450,82 +340,10 @@ impl ClientSession {
         self.deadline = patience.and_then(|patience| now.checked_add(patience));
     }
 
-    fn poll_transmit_polling(&mut self, batch: &mut Vec<Frame>) -> Option<Transmit> {
-        if self.websocket == WebSocket::Pausing {
-            return None;
-        }
-        if self.get == Slot::Idle {
-            self.get = Slot::InFlight;
-            return Some(Transmit::Get);
-        }
-        if self.state == State::Opening || !self.can_write() {
-            return None;
-        }
-        self.take_pong(batch);
-        self.outbox
-            .take_payload(Dialect::V4, self.max_payload(), MAX_POST_PACKETS, batch);
-        if batch.is_empty() {
-            if self.state == State::Open {
-                return None;
-            }
-            self.end(CloseReason::ForcedClose);
-            batch.push(packet::CLOSE);
-        }
-        self.post = Slot::InFlight;
-        Some(Transmit::Post)
-    }
-
-    fn poll_transmit_websocket(&mut self, batch: &mut Vec<Frame>) -> Option<Transmit> {
-        if self.state == State::Opening || !self.can_write() {
-            return None;
-        }
-        if self.websocket == WebSocket::UpgradeDue {
-            self.websocket = WebSocket::Carrier;
-            batch.push(packet::UPGRADE);
-        }
-        self.take_pong(batch);
-        self.outbox.take(BATCH_BYTES, batch);
-        if !batch.is_empty() {
-            return Some(Transmit::WriteWebSocket);
-        }
-        if self.state == State::Open {
-            return None;
-        }
-        self.end(CloseReason::ForcedClose);
-        self.websocket = WebSocket::None;
-        Some(Transmit::CloseWebSocket)
-    }
-
-    /// A server that is not heard any more may still hear us.
-    fn poll_farewell(&mut self, batch: &mut Vec<Frame>) -> Option<Transmit> {
-        if !self.is_farewell_due {
-            return None;
-        }
-        self.is_farewell_due = false;
-        self.post = Slot::InFlight;
-        batch.push(packet::CLOSE);
-        Some(Transmit::Post)
-    }
-
-    fn take_pong(&mut self, batch: &mut Vec<Frame>) {
-        if self.is_pong_due {
-            self.is_pong_due = false;
-            batch.push(packet::PONG);
-        }
-    }
-
     fn can_write(&self) -> bool {
         match self.transport {
             Transport::Polling => self.post == Slot::Idle && self.websocket != WebSocket::Pausing,
             Transport::WebSocket => !self.is_websocket_blocked,
-        }
-    }
-
-    /// As the official client reads it, nothing and zero are no limit.
-    fn max_payload(&self) -> usize {
-        match &self.handshake {
-            Some(handshake) if handshake.max_payload > 0 => handshake.max_payload,
-            _ => usize::MAX,
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod queue;
 mod receive;
+mod requests;
 mod transmit;
 mod watch;
 
@@ -26,7 +27,7 @@ use crate::{
     timer::{Timer, TimerTable},
 };
 
-pub use self::queue::SendOptions;
+pub use self::{queue::SendOptions, requests::RequestRefused};
 
 /// The most bytes one long poll or one WebSocket batch takes from the queue.
 pub const BATCH_BYTES: usize = 64 * 1024;
@@ -124,17 +125,6 @@ pub enum Transmit {
     Close,
 }
 
-/// Why a long-polling request was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestRefused {
-    /// The session has ended.
-    Closed,
-    /// The session is not on long-polling.
-    Mismatch,
-    /// There is such a request already. The session has ended for it.
-    Overlap,
-}
-
 /// A WebSocket was refused: the session is over, already on WebSocket, or already probing one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProbeRefused;
@@ -215,47 +205,7 @@ impl Session {
         }
     }
 
-    // What the world did: see also `receive`.
-
-    /// A GET of this session has arrived; it is parked until there is something to answer.
-    pub fn open_poll(&mut self) -> Result<(), RequestRefused> {
-        self.check_request()?;
-        if self.get == Slot::Parked {
-            self.fail(CloseDetail::OverlappingRequests);
-            return Err(RequestRefused::Overlap);
-        }
-        self.timers.stop(Timer::FirstPoll);
-        self.get = Slot::Parked;
-        Ok(())
-    }
-
-    /// The connection of the parked GET was lost. While polling carries the session, this ends it: what was about
-    /// to be sent can no longer be known to arrive.
-    pub fn abort_poll(&mut self) {
-        if self.get == Slot::Parked {
-            self.get = Slot::Idle;
-            if self.transport == Transport::Polling {
-                self.fail(CloseDetail::AbortedPoll);
-            }
-        }
-    }
-
-    /// A POST of this session has arrived; its packets follow, then [`close_post`](Self::close_post).
-    pub fn open_post(&mut self) -> Result<(), RequestRefused> {
-        self.check_request()?;
-        if self.post == Slot::Parked {
-            self.fail(CloseDetail::OverlappingRequests);
-            return Err(RequestRefused::Overlap);
-        }
-        self.timers.stop(Timer::FirstPoll);
-        self.post = Slot::Parked;
-        Ok(())
-    }
-
-    /// The POST was answered.
-    pub fn close_post(&mut self) {
-        self.post = Slot::Idle;
-    }
+    // What the world did: see also `receive` and `requests`.
 
     /// The peer has broken the rules of the wire, such as by something that is not a packet.
     pub fn transport_failed(&mut self, from: Wire, detail: CloseDetail) {
@@ -449,14 +399,6 @@ impl Session {
     fn drop_probe(&mut self) {
         self.probe = Probe::None;
         self.timers.stop(Timer::Upgrade);
-    }
-
-    fn check_request(&self) -> Result<(), RequestRefused> {
-        match (self.state, self.transport) {
-            (State::Closed(_), _) => Err(RequestRefused::Closed),
-            (_, Transport::WebSocket) => Err(RequestRefused::Mismatch),
-            _ => Ok(()),
-        }
     }
 
     fn role_of(&self, wire: Wire) -> Role {

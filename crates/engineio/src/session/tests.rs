@@ -1,6 +1,8 @@
 //! Every transition of the session, one test each, on a clock that only moves when told.
 
+mod closing;
 mod detail;
+mod heartbeat;
 mod queue;
 mod upgrade;
 mod v3;
@@ -230,80 +232,6 @@ fn a_poll_whose_connection_is_lost_closes_with_transport_error() {
 }
 
 #[test]
-fn a_ping_is_sent_after_the_interval_and_the_pong_starts_the_next() {
-    let mut bench = Bench::websocket();
-    bench.wait(25 * SECOND - Duration::from_millis(1));
-    assert_eq!(bench.transmit(bench.wire()), [""; 0]);
-    bench.wait(Duration::from_millis(1));
-    assert_eq!(bench.transmit(bench.wire()), ["2"]);
-    bench.wait(SECOND);
-    bench.receive(bench.wire(), "3");
-    bench.wait(24 * SECOND);
-    assert_eq!(bench.transmit(bench.wire()), [""; 0]);
-    bench.wait(SECOND);
-    assert_eq!(bench.transmit(bench.wire()), ["2"]);
-}
-
-#[test]
-fn a_missing_pong_closes_with_ping_timeout() {
-    for transport in [Transport::Polling, Transport::WebSocket] {
-        let mut bench = Bench::new(transport, Config::default());
-        if transport == Transport::Polling {
-            bench.session.open_post().unwrap();
-        }
-        bench.wait(25 * SECOND);
-        bench.wait(20 * SECOND - Duration::from_millis(1));
-        assert_eq!(bench.events(), []);
-        bench.wait(Duration::from_millis(1));
-        bench.assert_closed(CloseReason::PingTimeout);
-    }
-}
-
-#[test]
-fn a_message_prolongs_the_wait_for_a_pong_once() {
-    let mut bench = Bench::websocket();
-    bench.wait(25 * SECOND);
-    bench.wait(19 * SECOND);
-    bench.receive(bench.wire(), "4a");
-    bench.wait(19 * SECOND);
-    bench.receive(bench.wire(), "4b");
-    assert_eq!(bench.events(), [message("a"), message("b")]);
-    bench.wait(SECOND);
-    bench.assert_closed(CloseReason::PingTimeout);
-}
-
-#[test]
-fn a_pong_nobody_asked_for_changes_nothing() {
-    let mut bench = Bench::websocket();
-    bench.wait(10 * SECOND);
-    bench.receive(bench.wire(), "3");
-    bench.wait(15 * SECOND);
-    assert_eq!(bench.transmit(bench.wire()), ["2"]);
-}
-
-#[test]
-fn paused_reading_does_not_end_in_ping_timeout() {
-    let mut bench = Bench::websocket();
-    bench.session.pause_reading();
-    bench.wait(25 * SECOND);
-    bench.wait(20 * SECOND);
-    assert_eq!(bench.events(), []);
-    bench.wait(19 * SECOND);
-    bench.session.resume_reading(bench.now);
-    bench.wait(19 * SECOND);
-    assert_eq!(bench.events(), []);
-    bench.wait(SECOND);
-    bench.assert_closed(CloseReason::PingTimeout);
-}
-
-#[test]
-fn a_ping_from_the_client_closes_with_transport_error() {
-    let mut bench = Bench::websocket();
-    bench.receive(bench.wire(), "2");
-    bench.assert_closed(CloseReason::TransportError);
-}
-
-#[test]
 fn a_broken_packet_closes_with_parse_error() {
     let mut bench = Bench::polling();
     bench.session.open_poll().unwrap();
@@ -371,96 +299,6 @@ fn a_lost_websocket_closes_with_its_reason_and_counts_what_is_lost() {
 }
 
 #[test]
-fn closing_flushes_what_is_queued_first() {
-    let mut bench = Bench::websocket();
-    bench.send("x");
-    bench.session.close(bench.now, CloseReason::ForcedClose);
-    assert_eq!(
-        bench.session.send(&[Frame::message("late")]),
-        Err(PushError::Closed)
-    );
-    assert_eq!(bench.events(), []);
-    assert_eq!(
-        bench.transmit_and_more(bench.wire()),
-        (Transmit::Close, vec!["4x".to_owned()])
-    );
-    bench.assert_closed(CloseReason::ForcedClose);
-
-    let mut bench = Bench::polling();
-    bench.send("x");
-    bench.session.close(bench.now, CloseReason::ForcedClose);
-    assert_eq!(bench.poll(), ["4x"]);
-    assert_eq!(bench.poll(), ["1"]);
-    bench.assert_closed(CloseReason::ForcedClose);
-}
-
-#[test]
-fn closing_without_a_poll_ends_after_the_close_timeout() {
-    let mut bench = Bench::polling();
-    bench.session.close(bench.now, CloseReason::ForcedClose);
-    bench.wait(30 * SECOND - Duration::from_millis(1));
-    assert_eq!(bench.events(), []);
-    bench.wait(Duration::from_millis(1));
-    bench.assert_closed(CloseReason::ForcedClose);
-}
-
-#[test]
-fn a_client_that_leaves_a_closing_session_is_not_waited_for() {
-    for mut bench in [Bench::polling(), Bench::websocket()] {
-        let wire = match bench.session.transport() {
-            Transport::Polling => Wire::Polling,
-            Transport::WebSocket => bench.wire(),
-        };
-        bench.send("x");
-        bench.session.close(bench.now, CloseReason::ForcedClose);
-        bench.receive(wire, "4late");
-        assert_eq!(bench.events(), []);
-        bench.receive(wire, "1");
-        bench.assert_closed(CloseReason::TransportClose);
-    }
-}
-
-#[test]
-fn a_closed_session_tells_its_websocket_to_close() {
-    let mut bench = Bench::websocket();
-    bench.wait(45 * SECOND);
-    bench.wait(20 * SECOND);
-    assert_eq!(
-        bench.transmit_and_more(bench.wire()),
-        (Transmit::Close, vec![])
-    );
-}
-
-#[test]
-fn a_session_that_is_not_admitted_in_time_is_closed() {
-    let config = Config {
-        admission_timeout: Some(5 * SECOND),
-        ..Config::default()
-    };
-    let mut bench = Bench::new(Transport::WebSocket, config.clone());
-    assert!(bench.session.is_unconnected());
-    bench.wait(5 * SECOND);
-    bench.assert_closed(CloseReason::ForcedClose);
-
-    let mut bench = Bench::new(Transport::WebSocket, config);
-    bench.session.admit();
-    bench.wait(6 * SECOND);
-    assert_eq!(bench.events(), []);
-    bench.session.expect_admission(bench.now);
-    bench.wait(4 * SECOND);
-    bench.session.expect_admission(bench.now);
-    bench.wait(SECOND);
-    bench.assert_closed(CloseReason::ForcedClose);
-}
-
-#[test]
-fn a_session_without_a_request_after_its_handshake_is_closed() {
-    let mut bench = Bench::polling();
-    bench.wait(15 * SECOND);
-    bench.assert_closed(CloseReason::TransportClose);
-}
-
-#[test]
 fn a_plain_message_is_handed_on_without_an_event() {
     let message = || Packet::Message(Message::Text(Bytes::from_static(b"x")));
     let mut bench = Bench::websocket();
@@ -484,20 +322,4 @@ fn a_plain_message_is_handed_on_without_an_event() {
     bench.session.close(now, CloseReason::ForcedClose);
     let late = bench.session.receive_message(now, wire, message());
     assert_eq!(late, Err(message()));
-}
-
-#[test]
-fn a_plain_message_prolongs_the_wait_for_a_pong_once() {
-    let mut bench = Bench::websocket();
-    bench.wait(25 * SECOND);
-    assert_eq!(bench.transmit(bench.wire()), ["2"]);
-    for seconds in [15, 10] {
-        bench.wait(seconds * SECOND);
-        let message = Packet::Message(Message::Text(Bytes::new()));
-        let (now, wire) = (bench.now, bench.wire());
-        assert!(bench.session.receive_message(now, wire, message).is_ok());
-    }
-    assert!(bench.session.is_open());
-    bench.wait(10 * SECOND);
-    bench.assert_closed(CloseReason::PingTimeout);
 }

@@ -1,5 +1,7 @@
 //! The fake wire between the two sessions: requests and WebSockets with delays, and with cuts at any moment.
 
+mod applications;
+mod checks;
 mod client;
 mod server;
 
@@ -163,101 +165,6 @@ impl World {
         self.seen
     }
 
-    // What the applications do.
-
-    fn act(&mut self) {
-        match self.rng.below(1_000) {
-            0..400 => self.server_sends(),
-            400..850 => self.client_sends(),
-            850..910 if self.mood != Mood::Calm => self.pause(),
-            850..990 => self.resume(),
-            990..994 if self.mood != Mood::Calm => self.server_closes(),
-            994..997 if self.mood != Mood::Calm => self.client_closes(),
-            // A burst that fills queues.
-            _ => {
-                for _ in 0..80 {
-                    self.server_sends();
-                    self.client_sends();
-                }
-            }
-        }
-    }
-
-    fn server_sends(&mut self) {
-        let (is_binary, is_volatile, padding) = self.kind();
-        let Some(session) = &mut self.server.session else {
-            return;
-        };
-        let frame = self.server.journal.compose(is_binary, padding);
-        let frames = std::slice::from_ref(&frame);
-        let result = if is_volatile {
-            session.send_volatile(frames)
-        } else {
-            session.send(frames).map(|()| true)
-        };
-        let bound = self.config.max_buffered_bytes;
-        self.server.journal.sent(&frame, result, bound);
-        self.tell_with(|| format!("server sends {frame:?}: {result:?}"));
-    }
-
-    fn client_sends(&mut self) {
-        let (is_binary, is_volatile, padding) = self.kind();
-        let frame = self.client.journal.compose(is_binary, padding);
-        let frames = std::slice::from_ref(&frame);
-        let result = if is_volatile {
-            self.client.session.send_volatile(frames)
-        } else {
-            self.client.session.send(frames).map(|()| true)
-        };
-        let bound = self.client_config.max_buffered_bytes;
-        self.client.journal.sent(&frame, result, bound);
-        self.tell_with(|| format!("client sends {frame:?}: {result:?}"));
-    }
-
-    /// Whether a message is binary, whether it is volatile, and how much longer than need be.
-    fn kind(&mut self) -> (bool, bool, usize) {
-        let padding = self.rng.below(40) as usize;
-        (self.rng.chance(300), self.rng.chance(200), padding)
-    }
-
-    fn pause(&mut self) {
-        if let Some(session) = &mut self.server.session {
-            session.pause_reading();
-            self.server.pauses += 1;
-            self.saw("server", "paused");
-        }
-    }
-
-    fn resume(&mut self) {
-        if self.server.pauses == 0 {
-            return;
-        }
-        self.server.pauses -= 1;
-        let Some(session) = &mut self.server.session else {
-            return;
-        };
-        session.resume_reading(self.now);
-        if !session.is_reading_paused() {
-            self.wake_parked();
-            self.work_on_post();
-        }
-        self.pump();
-    }
-
-    fn server_closes(&mut self) {
-        self.tell("server closes");
-        if let Some(session) = &mut self.server.session {
-            session.close(self.now, CloseReason::ForcedClose);
-        }
-    }
-
-    fn client_closes(&mut self) {
-        self.tell("client closes");
-        self.client.session.close();
-    }
-
-    // What the world does.
-
     fn cut_something(&mut self) {
         let client = &self.client;
         let mut ids: Vec<Id> = [client.get, client.post, client.socket]
@@ -418,105 +325,6 @@ impl World {
         self.client
             .session
             .transport_closed(Transport::Polling, reason);
-    }
-
-    // What must hold.
-
-    /// Waits until everything has arrived, or until the heartbeat has found out that something never will. That it has
-    /// is checked elsewhere; this only bounds the wait.
-    fn settle(&mut self) {
-        for _ in 0..100 {
-            let is_drained = self.client.session.is_drained()
-                && self.server.session.as_ref().is_none_or(Session::is_drained);
-            let client = &self.client;
-            let mut in_flight = [client.get, client.post, client.socket].into_iter();
-            let is_silent = in_flight.any(|id| id.is_some_and(|id| self.silent.contains(&id)));
-            if is_drained && self.wire.is_empty() && !is_silent {
-                return;
-            }
-            self.run_until(self.now + 400 * MILLI);
-        }
-    }
-
-    fn check_equal_if_both_live(&mut self) {
-        let (server, client) = (&self.server.journal, &self.client.journal);
-        let is_live = self.server.session.is_some() && server.closed.is_none();
-        if is_live && client.closed.is_none() {
-            assert_eq!(server.received, client.sent.len(), "lost on the way up");
-            assert_eq!(client.received, server.sent.len(), "lost on the way down");
-            self.seen.insert(("both", "alive at the end"));
-        }
-        if server.received + client.received >= 100 {
-            self.seen.insert(("both", "100 messages"));
-        }
-        if server.volatile_dropped > 0 {
-            self.seen.insert(("server", "volatile is dropped"));
-        }
-        if client.volatile_dropped > 0 {
-            self.seen.insert(("client", "volatile is dropped"));
-        }
-    }
-
-    /// With nothing against it, a session upgrades and lives, unless its queue was full.
-    fn check_calm(&self) {
-        let reasons = [self.server.journal.closed, self.client.journal.closed];
-        if self.mood != Mood::Calm || reasons.contains(&Some(CloseReason::SlowConsumer)) {
-            return;
-        }
-        assert_eq!(reasons, [None, None], "closed for no reason");
-        let starts_there = self.client_config.transport == Transport::WebSocket;
-        let expected = if starts_there || self.client_config.upgrade {
-            Transport::WebSocket
-        } else {
-            Transport::Polling
-        };
-        assert_eq!(self.client.session.transport(), expected);
-        let server = self.server.session.as_ref().expect("a session");
-        assert_eq!(server.transport(), expected);
-        assert!(!self.seen.contains(&("server", "upgrade timeout")));
-    }
-
-    /// However it ends, it ends on both sides, and once.
-    fn end(&mut self) {
-        let are_live = self.client.session.is_open()
-            && self.server.session.as_ref().is_some_and(Session::is_open);
-        let mut expected = None;
-        match self.rng.below(4) {
-            0 => {
-                self.server_closes();
-                expected = Some([CloseReason::ForcedClose, CloseReason::TransportClose]);
-            }
-            1 => {
-                self.client_closes();
-                expected = Some([CloseReason::TransportClose, CloseReason::ForcedClose]);
-            }
-            2 => {
-                for id in 0..=self.last_id {
-                    self.cut(id);
-                }
-            }
-            // Silence, in the middle of something.
-            _ => {
-                self.server_sends();
-                self.pump();
-                self.silent.extend(0..=self.last_id + 10);
-                self.wire.clear();
-            }
-        }
-        self.pump();
-        self.run_until(self.now + 60_000 * MILLI);
-        let reasons = [self.server.journal.closed, self.client.journal.closed];
-        assert!(reasons[1].is_some(), "the client lives on");
-        if self.server.session.is_some() {
-            assert!(reasons[0].is_some(), "the server lives on");
-        }
-        assert!(self.server.sockets.is_empty(), "a WebSocket is left");
-        if are_live
-            && self.mood == Mood::Calm
-            && let Some(expected) = expected
-        {
-            assert_eq!(reasons, expected.map(Some), "the reasons of the end");
-        }
     }
 
     fn saw(&mut self, who: &'static str, what: &'static str) {

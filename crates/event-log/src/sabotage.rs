@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::shared::Answer;
-use crate::{Append, Appended, Offset, Outcome};
+use crate::{Append, AppendError, Appended, Offset, Outcome};
 
 /// Says the answer before the commit.
 const ACK_BEFORE_COMMIT: bool = cfg!(feature = "sabotage-ack-before-commit");
@@ -22,6 +22,7 @@ const SKIP_RING_ROW: bool = cfg!(feature = "sabotage-skip-ring-row");
 const NO_DEDUP: bool = cfg!(feature = "sabotage-no-dedup");
 const CURSOR_GOES_BACK: bool = cfg!(feature = "sabotage-cursor-goes-back");
 const SWAP_ROWS: bool = cfg!(feature = "sabotage-swap-rows");
+const IDLE_REFUSAL: bool = cfg!(feature = "sabotage-idle-refusal");
 
 #[cfg(all(
     not(debug_assertions),
@@ -32,6 +33,7 @@ const SWAP_ROWS: bool = cfg!(feature = "sabotage-swap-rows");
         feature = "sabotage-no-dedup",
         feature = "sabotage-cursor-goes-back",
         feature = "sabotage-swap-rows",
+        feature = "sabotage-idle-refusal",
         feature = "sabotage-crash"
     )
 ))]
@@ -72,6 +74,16 @@ pub(crate) fn cursor(have: Offset) -> Offset {
 pub(crate) fn swap<T>(frames: &mut [T]) {
     if SWAP_ROWS && let [first, second, ..] = frames {
         std::mem::swap(first, second);
+    }
+}
+
+/// What is answered: now and then a refusal, although all went well.
+pub(crate) fn answer(outcome: Outcome) -> Result<Appended, AppendError> {
+    match outcome {
+        Outcome::Stored(offset) if IDLE_REFUSAL && offset.0.is_multiple_of(EVERY) => {
+            Err(AppendError::Unavailable)
+        }
+        outcome => outcome.answer(),
     }
 }
 

@@ -326,7 +326,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
             &counters.unavailable,
             of(|outcome| *outcome == Outcome::Unreadable),
         );
-        outcomes.iter().map(|outcome| outcome.answer()).collect()
+        outcomes.iter().copied().map(sabotage::answer).collect()
     }
 }
 

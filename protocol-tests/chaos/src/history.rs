@@ -28,11 +28,12 @@ pub struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Op {
-    /// A message from the moment it is first handed to a connection until its author knows what became of it.
+    /// A message from the moment it is first handed to a connection until its author knows what became of it. One that
+    /// the server has to refuse is called `invalid` from the beginning.
     Send,
-    /// One attempt of it. `info`: it will not be answered any more.
+    /// One attempt of it. `fail`: it was refused for the moment. `info`: it will not be answered any more.
     Try,
-    /// An attempt after the answer, by an author that has forgotten it.
+    /// An attempt after the answer, by an author that has forgotten it. `fail`: it was refused, for whatever reason.
     Again,
     /// A reader connects, with the offset it has everything up to and the epoch of that; `info` if it leaves for good.
     Subscribe,
@@ -46,7 +47,8 @@ pub enum Op {
     Row,
     /// The server is started.
     Start,
-    /// Something is done to the server, the disk or the network.
+    /// Something is done to the server, the disk or the network: `invoke` and `ok` when it begins and is over, or `info`
+    /// where it has no length.
     Fault,
     /// The last fault is over.
     Heal,

@@ -131,32 +131,32 @@ impl Nemesis {
     async fn strike(&mut self, disaster: Disaster) -> io::Result<()> {
         match disaster {
             Disaster::Hold => {
+                self.note(Op::Fault, Kind::Invoke, "hold");
                 self.server.stop()?;
-                self.note(Op::Fault, Kind::Info, "hold");
                 sleep(self.rng.milliseconds(100..1_500)).await;
                 self.server.go_on()?;
-                self.note(Op::Fault, Kind::Info, "go on");
+                self.note(Op::Fault, Kind::Ok, "hold");
             }
             Disaster::Lock => {
-                self.note(Op::Fault, Kind::Info, "lock");
+                self.note(Op::Fault, Kind::Invoke, "lock");
                 let time = self.rng.milliseconds(100..2_500);
                 let database = self.database.clone();
                 let held = tokio::task::spawn_blocking(move || stored::hold(&database, time));
                 held.await?.map_err(io::Error::other)?;
-                self.note(Op::Fault, Kind::Info, "unlock");
+                self.note(Op::Fault, Kind::Ok, "lock");
             }
             Disaster::FullDisk => {
                 let Some(disk) = &self.disk else {
                     return Ok(());
                 };
+                self.note(Op::Fault, Kind::Invoke, "full disk");
                 disk.fill()?;
-                self.note(Op::Fault, Kind::Info, "full disk");
                 sleep(self.rng.milliseconds(100..1_500)).await;
                 // What the server has flushed meanwhile cannot be missing from the disk afterwards.
                 if let Some(disk) = &self.disk {
                     disk.free()?;
                 }
-                self.note(Op::Fault, Kind::Info, "room");
+                self.note(Op::Fault, Kind::Ok, "full disk");
             }
             Disaster::ReadOnly => self.refuse_read_only().await?,
             Disaster::Restore => self.restore().await?,

@@ -1,4 +1,4 @@
-//! What a run is told as: a table of figures, the ten checks, and the shortest history of a fault.
+//! What a run is told as: a table of figures, the eleven checks, and the shortest history of a fault.
 
 use std::io::{self, Write};
 
@@ -37,6 +37,13 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
             "{restored} times set back to a backup; of what was acknowledged {} undone by that and {} forgotten by the \
              retention; {} times a reader was told",
             counts.undone, counts.forgotten, counts.resyncs
+        )?;
+    }
+    if counts.put_off > 0 {
+        writeln!(
+            to,
+            "{} attempts were refused for the moment",
+            counts.put_off
         )?;
     }
     let others = ["hold", "lock", "full disk", "read-only"]
@@ -127,7 +134,8 @@ fn is_crash(entry: &Entry) -> bool {
 fn faults_of(history: &[Entry], what: &str) -> usize {
     history
         .iter()
-        .filter(|entry| entry.op == Op::Fault && entry.value.what.as_deref() == Some(what))
+        .filter(|entry| entry.op == Op::Fault && entry.kind != Kind::Ok)
+        .filter(|entry| entry.value.what.as_deref() == Some(what))
         .count()
 }
 

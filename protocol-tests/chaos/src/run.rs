@@ -30,6 +30,9 @@ use crate::writer;
 /// checker allows, so that what is late is told from what never comes.
 const DRAIN_WITHIN: Duration = Duration::from_secs(8);
 
+/// More writers than this may fill the queue of the chat's log (1,024) by the attempts that they have given up.
+const CROWD: u64 = 200;
+
 /// What a run is made of.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -128,6 +131,10 @@ impl Stage {
             history: Recorder::default(),
             phase: watch::Sender::new(Phase::Storm),
         });
+        if plan.writers + plan.official > CROWD {
+            let cause = Facts::what("full queue");
+            world.note("nemesis", Op::Fault, Kind::Invoke, None, cause);
+        }
         if let Some(keep) = plan.keep {
             world.note("nemesis", Op::Keep, Kind::Info, None, Facts::offset(keep));
         }

@@ -14,13 +14,14 @@ use crate::{options, run};
 pub const CRASH: &str = "crash";
 
 /// The features `sabotage-…` of the chat; `crates/event-log/src/sabotage.rs` says what each does.
-pub const FAULTS: [&str; 6] = [
+pub const FAULTS: [&str; 7] = [
     "ack-before-commit",
     "publish-before-commit",
     "skip-ring-row",
     "no-dedup",
     "cursor-goes-back",
     "swap-rows",
+    "idle-refusal",
 ];
 
 /// How long a fault may stay unseen.

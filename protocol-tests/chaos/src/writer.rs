@@ -162,12 +162,14 @@ impl Writer {
         }
         let key = format!("{}-{}", self.name, self.seq);
         let is_chat = self.world.contract == Contract::Chat;
-        let content = if is_chat && self.rng.chance(INVALID) {
+        let is_invalid = is_chat && self.rng.chance(INVALID);
+        let content = if is_invalid {
             String::new()
         } else {
             content_of(self.world.seed, &key)
         };
         let facts = Facts {
+            what: is_invalid.then(|| "invalid".to_owned()),
             seq: Some(self.seq),
             hash: Some(hash(content.as_bytes())),
             ..Facts::default()
@@ -217,8 +219,9 @@ impl Writer {
                 let hash = value.hash;
                 (Kind::Ok, Facts { hash, ..facts })
             }
-            Attempt::Answered(Answer::Refused(error)) => (Kind::Fail, Facts::what(error)),
-            Attempt::Answered(Answer::Later(error)) => (Kind::Info, Facts::what(error)),
+            Attempt::Answered(Answer::Refused(error) | Answer::Later(error)) => {
+                (Kind::Fail, Facts::what(error))
+            }
             Attempt::Missed => (Kind::Info, Facts::what("no answer")),
             Attempt::Disconnected => (Kind::Info, Facts::what("disconnected")),
         };

@@ -20,7 +20,7 @@ use report::Total;
 
 /// Runs the whole chat on one thread, over a network, a disk and a clock that follow from a seed.
 ///
-/// Each run ends with the ten checks of `chaos`, and with a look for what the server has kept of clients that are gone.
+/// Each run ends with the checks of `chaos`, and with a look for what the server has kept of clients that are gone.
 /// A red run prints its seed and the shortest history that shows the fault; `--seed` repeats it exactly.
 #[derive(Debug, Parser)]
 #[command(version)]

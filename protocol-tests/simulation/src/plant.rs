@@ -14,6 +14,8 @@ pub enum Plant {
     NoDedup,
     /// The store accepts a record of its file that is torn.
     TornRecord,
+    /// The store refuses what it could store.
+    IdleRefusal,
     /// The store takes what an earlier process has written, and does not flush it.
     UnflushedStart,
     /// A flip of one letter on the way, which TCP would have noticed.
@@ -27,10 +29,11 @@ pub enum Plant {
 }
 
 impl Plant {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LyingFlush,
         Self::NoDedup,
         Self::TornRecord,
+        Self::IdleRefusal,
         Self::UnflushedStart,
         Self::FlippedByte,
         Self::CursorJumps,
@@ -43,6 +46,7 @@ impl Plant {
             Self::LyingFlush => "lying-flush",
             Self::NoDedup => "no-dedup",
             Self::TornRecord => "torn-record",
+            Self::IdleRefusal => "idle-refusal",
             Self::UnflushedStart => "unflushed-start",
             Self::FlippedByte => "flipped-byte",
             Self::CursorJumps => "cursor-jumps",

@@ -136,6 +136,11 @@ impl Process {
         self.driver.replays() > 0
     }
 
+    /// How many messages wait to be stored.
+    pub fn waiting(&self) -> usize {
+        self.log.stats().queued
+    }
+
     /// The newest offset.
     pub fn tail(&self) -> u64 {
         self.log.tail(chat::STREAM).0

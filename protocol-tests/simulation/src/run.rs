@@ -261,6 +261,7 @@ impl Run {
                 Some(process) => process.run_until(next),
                 None => next,
             };
+            self.note_causes();
             self.stage
                 .network
                 .collect(&mut self.stage.agenda, &mut self.stage.record);
@@ -342,6 +343,18 @@ impl Run {
                 let what = format!("the server does not start: {error}");
                 self.stage.record.wrong.push(what);
             }
+        }
+    }
+
+    /// Notes what the server refuses messages for, before its answers leave.
+    pub(super) fn note_causes(&mut self) {
+        let mut causes = self.moods.take_failures();
+        let waiting = self.process.as_ref().map_or(0, Process::waiting);
+        if waiting >= self.settings.log.write_queue {
+            causes.insert("full queue");
+        }
+        for cause in causes {
+            self.stage.record.fault(self.stage.agenda.now, cause);
         }
     }
 

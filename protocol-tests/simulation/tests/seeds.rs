@@ -17,18 +17,21 @@ const SEEDS: u64 = 200;
 const REGRESSIONS: [u64; 2] = [3_442, 14_971];
 
 /// What has to happen in so many runs, lest they be green because nothing does.
-const KINDS: [&str; 29] = [
+const KINDS: [&str; 32] = [
     "backup restored",
     "black hole",
     "busy",
     "cursor forgotten",
     "cut",
     "dribble",
+    "failing store",
     "full disk",
+    "full queue",
     "half-open",
     "kill",
     "kill in the store",
     "leave",
+    "lock",
     "out of reach",
     "page of history",
     "power loss",

@@ -1,4 +1,4 @@
-//! The judge: ten checks over a history. Pure: the same history always gets the same verdict.
+//! The judge: eleven checks over a history. Pure: the same history always gets the same verdict.
 //!
 //! What is stored is what the entries `row` say; without any, what the reader `final` was given, who begins at zero
 //! when all is over. What is not there may have been forgotten or undone on purpose: `lineage` knows.
@@ -6,6 +6,7 @@
 mod lineage;
 mod messages;
 mod readers;
+mod refusals;
 mod view;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub enum Check {
     Answers,
     Convergence,
     Outcomes,
+    Refusals,
 }
 
 /// A breach of a check, with the entries that prove it.
@@ -52,6 +54,8 @@ pub struct Counts {
     pub sent: usize,
     pub acked: usize,
     pub refused: usize,
+    /// Attempts that were answered with a refusal for the moment.
+    pub put_off: usize,
     pub pending: usize,
     pub tries: usize,
     pub stored: usize,
@@ -95,6 +99,7 @@ pub fn check(history: &[Entry]) -> Verdict {
         .sum();
     verdict.counts.stored = view.rows.len();
     messages::check(&view, &mut verdict);
+    refusals::check(&view, &mut verdict);
     readers::check(&view, &mut verdict);
     verdict
 }
@@ -138,7 +143,7 @@ impl Fault {
 }
 
 impl Check {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Lost,
         Self::Repeated,
         Self::Unexpected,
@@ -149,6 +154,7 @@ impl Check {
         Self::Answers,
         Self::Convergence,
         Self::Outcomes,
+        Self::Refusals,
     ];
 }
 
@@ -171,6 +177,7 @@ impl fmt::Display for Check {
             }
             Self::Convergence => "5 s after the last fault nothing is pending and nobody behind",
             Self::Outcomes => "each message has exactly one outcome",
+            Self::Refusals => "a message is refused only for a reason, and while there is one",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Histories written by hand: a good one, and for each check some that break it and no other.
 
 mod forgetting;
+mod refusals;
 
 use super::*;
 use crate::history::{Facts, Op};
@@ -43,6 +44,15 @@ impl Story {
         };
         self.add(author, Op::Send, Kind::Invoke, key, value)
             .tries(key)
+    }
+
+    /// What the server has to refuse.
+    fn sends_invalid(self, key: &str) -> Self {
+        let mut sent = self.sends(key);
+        let invoked = sent.0.iter_mut().rev();
+        let mut invoked = invoked.filter(|entry| entry.op == Op::Send);
+        invoked.next().expect("it was sent").value.what = Some("invalid".to_owned());
+        sent
     }
 
     fn tries(self, key: &str) -> Self {
@@ -192,7 +202,7 @@ fn retries_refusals_and_what_is_pending_without_a_claim_are_good() {
         .tries("a-0")
         .answered(Op::Send, "a-0", 1, true)
         .answered(Op::Again, "a-0", 1, true)
-        .sends("a-1")
+        .sends_invalid("a-1")
         .refused("a-1")
         .sends("a-2")
         .acked("a-2", 2)
@@ -232,7 +242,7 @@ fn a_row_with_other_content_is_unexpected() {
 
 #[test]
 fn a_refused_message_that_is_stored_is_unexpected() {
-    let story = Story::default().sends("a-0").refused("a-0");
+    let story = Story::default().sends_invalid("a-0").refused("a-0");
     story.rows(&[A0]).breaks(Check::Unexpected);
 }
 
@@ -402,8 +412,8 @@ fn a_reader_that_is_behind_for_long_after_the_last_fault_does_not_converge() {
 fn a_message_without_or_with_two_outcomes_was_not_reported() {
     let story = Story::default().sends("a-0").rows(&[A0]);
     story.breaks(Check::Outcomes);
-    let story = Story::default().stores("a-0").refused("a-0");
-    story.rows(&[A0]).breaks(Check::Outcomes);
+    let story = Story::default().sends_invalid("a-0").acked("a-0", 1);
+    story.refused("a-0").rows(&[A0]).breaks(Check::Outcomes);
     let story = Story::default().acked("a-0", 1);
     story.breaks(Check::Outcomes);
 }

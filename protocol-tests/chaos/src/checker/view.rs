@@ -35,6 +35,8 @@ pub struct Message<'a> {
     pub author: &'a str,
     pub seq: Option<u64>,
     pub hash: Option<u32>,
+    /// Its author knows that the server has to refuse it.
+    pub is_invalid: bool,
     pub sent: Vec<usize>,
     pub tries: Vec<usize>,
     pub outcomes: Vec<usize>,
@@ -167,6 +169,7 @@ impl<'a> View<'a> {
             message.author = &entry.proc;
             message.seq = entry.value.seq;
             message.hash = entry.value.hash;
+            message.is_invalid = entry.value.what.as_deref() == Some("invalid");
             message.sent.push(index);
             return;
         }

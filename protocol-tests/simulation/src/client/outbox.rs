@@ -55,6 +55,8 @@ struct Message {
     name: String,
     content: String,
     seq: u64,
+    /// The server has to refuse it.
+    is_invalid: bool,
     is_sent: bool,
 }
 
@@ -93,7 +95,8 @@ impl Outbox {
             self.next_at = now + self.rng.within(0..self.think + 1);
             self.left -= 1;
             let key = format!("{}-{}", self.author, self.seq);
-            let content = if self.rng.chance(INVALID) {
+            let is_invalid = self.rng.chance(INVALID);
+            let content = if is_invalid {
                 String::new()
             } else {
                 content_of(stage.seed, &key)
@@ -103,6 +106,7 @@ impl Outbox {
                 name: format!("m-{}", self.seq),
                 content,
                 seq: self.seq,
+                is_invalid,
                 is_sent: false,
             });
             self.seq += 1;
@@ -147,6 +151,7 @@ impl Outbox {
             let facts = Facts {
                 seq: Some(message.seq),
                 hash: Some(hash(message.content.as_bytes())),
+                what: message.is_invalid.then(|| "invalid".to_owned()),
                 ..Facts::default()
             };
             stage.note(
@@ -218,11 +223,6 @@ impl Outbox {
                 }
             }
             Answer::Refused(why) => {
-                // The checker takes any refusal for an outcome; only what is empty deserves one.
-                if !message.content.is_empty() {
-                    let what = format!("{} was refused: {why}", message.key);
-                    stage.record.wrong.push(what);
-                }
                 stage.note(
                     &self.author,
                     Op::Send,
@@ -260,8 +260,7 @@ impl Outbox {
                     },
                 )
             }
-            Answer::Refused(why) => (Kind::Fail, Facts::what(why.clone())),
-            Answer::Later(why) => (Kind::Info, Facts::what(why.clone())),
+            Answer::Refused(why) | Answer::Later(why) => (Kind::Fail, Facts::what(why.clone())),
         };
         stage.note(&self.author, Op::Again, kind, Some(&message.key), facts);
     }

@@ -33,6 +33,7 @@ impl Run {
                 let Some(process) = &self.process else { return };
                 self.stage.record.fault(now, "stop");
                 self.stage.agenda.now = process.oversleep(time);
+                self.note_causes();
             }
             Fault::Write => {
                 let mood = self.rng.pick(&Mood::ALL);
@@ -101,6 +102,7 @@ impl Run {
 
     /// The process is gone, and with the power the machine, until it is started again.
     pub(super) fn die(&mut self, is_power_lost: bool) {
+        self.note_causes();
         let Some(process) = self.process.take() else {
             return;
         };

@@ -4,7 +4,7 @@
 
 mod record;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +39,8 @@ struct Planned {
     writes: VecDeque<Mood>,
     /// For the next reads, one each.
     reads: VecDeque<StoreError>,
+    /// What has gone wrong since somebody looked, whether it was planned here or not.
+    failures: BTreeSet<&'static str>,
 }
 
 /// How a batch goes wrong.
@@ -108,12 +110,26 @@ impl Moods {
         *self.lock() = Planned::default();
     }
 
+    /// In which ways a store has failed since the last time, by the names that the checker of histories has for them.
+    pub fn take_failures(&self) -> BTreeSet<&'static str> {
+        std::mem::take(&mut self.lock().failures)
+    }
+
+    fn fail(&self, error: StoreError) -> StoreError {
+        self.lock().failures.insert(match error {
+            StoreError::Busy => "lock",
+            _ => "failing store",
+        });
+        error
+    }
+
     fn next_write(&self) -> Option<Mood> {
         self.lock().writes.pop_front()
     }
 
     fn next_read(&self) -> Result<(), StoreError> {
-        self.lock().reads.pop_front().map_or(Ok(()), Err)
+        let planned = self.lock().reads.pop_front();
+        planned.map_or(Ok(()), |error| Err(self.fail(error)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Planned> {
@@ -204,25 +220,35 @@ impl Store for SimStore {
     }
 
     fn append(&mut self, batch: &[Append]) -> Result<Vec<Outcome>, StoreError> {
-        let mood = self.moods.next_write();
-        let failed = || Err(StoreError::Unavailable("planned".to_owned()));
+        let moods = self.moods.clone();
+        let mood = moods.next_write();
+        let planned = || StoreError::Unavailable("planned".to_owned());
+        let failed = || Err(moods.fail(planned()));
+        // Unwinds as a panic does, and does not look like an unplanned one.
+        let panic = || -> Result<Vec<Outcome>, StoreError> {
+            moods.fail(planned());
+            resume_unwind(Box::new("planned"))
+        };
         match mood {
-            Some(Mood::Busy) => return Err(StoreError::Busy),
+            Some(Mood::Busy) => return Err(moods.fail(StoreError::Busy)),
             Some(Mood::FailBefore) => return failed(),
-            // Unwinds as a panic does, and does not look like an unplanned one.
-            Some(Mood::PanicBefore) => resume_unwind(Box::new("planned")),
+            Some(Mood::PanicBefore) => return panic(),
             None | Some(Mood::FailAfter | Mood::PanicAfter) => {}
         }
-        let outcomes = self.store(batch)?;
+        let outcomes = self.store(batch).map_err(|error| moods.fail(error))?;
         match mood {
             Some(Mood::FailAfter) => failed(),
-            Some(Mood::PanicAfter) => resume_unwind(Box::new("planned")),
+            Some(Mood::PanicAfter) => panic(),
+            _ if self.plant == Some(Plant::IdleRefusal) && self.end.is_multiple_of(16) => {
+                Err(planned())
+            }
             _ => Ok(outcomes),
         }
     }
 
     fn trim(&mut self, stream: &str, first: Offset) -> Result<(), StoreError> {
-        self.write(record::forgotten(self.sum, stream, first))?;
+        let written = self.write(record::forgotten(self.sum, stream, first));
+        written.map_err(|error| self.moods.fail(error))?;
         self.table.lock().forget(stream, first);
         Ok(())
     }

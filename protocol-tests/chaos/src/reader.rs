@@ -63,12 +63,20 @@ async fn come_and_go(world: &World, name: &str, habits: Habits) {
 }
 
 /// Reads everything up to `rows` from the beginning, over as many connections as that takes, again and again, each time
-/// as somebody new, until the run drains.
+/// as somebody new, until the run drains. Who is not given everything reads until the run is over.
 pub async fn replay(world: Arc<World>, name: String, rows: u64) {
-    let mut rng = world.rng(&name);
+    let mut phase = world.phase.subscribe();
+    tokio::select! {
+        () = again_and_again(&world, &name, rows) => {}
+        _ = phase.wait_for(|phase| *phase == Phase::Done) => {}
+    }
+}
+
+async fn again_and_again(world: &World, name: &str, rows: u64) {
+    let mut rng = world.rng(name);
     for round in 0_u64.. {
         let name = format!("{name}_{round}");
-        let mut reader = Reader::new(&world, &name, Some(0));
+        let mut reader = Reader::new(world, &name, Some(0));
         while reader.highest < rows {
             let way = rng.pick(&Way::ALL);
             if let Ok(mut session) = reader.open(world.proxy, way).await {

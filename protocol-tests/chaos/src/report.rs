@@ -23,9 +23,10 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
     let hurt: u64 = past.harm.iter().map(|(_, count)| count).sum();
     writeln!(
         to,
-        "{} kills, {crashes} crashes, {hurt} of {} connections hurt, {} readers were given {} messages",
+        "{} kills, {crashes} crashes, {hurt} of {} connections hurt, {} of them cut, {} readers were given {} messages",
         faults_of(&past.history, "kill"),
         past.connections,
+        past.cuts,
         counts.readers,
         counts.received
     )?;

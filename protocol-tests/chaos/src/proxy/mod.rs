@@ -42,6 +42,7 @@ struct Shared {
 struct State {
     rng: Rng,
     connections: u64,
+    cuts: u64,
     done: BTreeMap<(&'static str, &'static str), u64>,
 }
 
@@ -57,6 +58,7 @@ impl Proxy {
             state: Mutex::new(State {
                 rng,
                 connections: 0,
+                cuts: 0,
                 done: BTreeMap::new(),
             }),
         });
@@ -80,6 +82,11 @@ impl Proxy {
     /// How many connections there were.
     pub fn connections(&self) -> u64 {
         self.shared.state().connections
+    }
+
+    /// How many connections were ended by their harm.
+    pub fn cuts(&self) -> u64 {
+        self.shared.state().cuts
     }
 
     /// How often which harm was done where.
@@ -118,7 +125,9 @@ impl Shared {
 
     fn note(&self, plan: &Plan) {
         let what = (plan.harm.name(), plan.place.name());
-        *self.state().done.entry(what).or_default() += 1;
+        let mut state = self.state();
+        state.cuts += u64::from(plan.harm.cuts());
+        *state.done.entry(what).or_default() += 1;
     }
 }
 

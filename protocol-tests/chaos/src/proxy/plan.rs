@@ -52,6 +52,14 @@ impl Harm {
         }
     }
 
+    /// Whether the connection ends by it.
+    pub fn cuts(self) -> bool {
+        match self {
+            Self::Fin | Self::Reset | Self::HalfClose | Self::BlackHole(_) => true,
+            Self::Stall(_) | Self::Delay(_) | Self::Dribble => false,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Fin => "cut",

@@ -6,6 +6,9 @@ use crate::checker::{Check, Verdict};
 use crate::history::{self, Entry, Kind, Op};
 use crate::run::Past;
 
+/// How much is shown of the history of a run that broke off.
+const LAST: usize = 30;
+
 /// Prints everything that is worth knowing about a run.
 pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<()> {
     let counts = &verdict.counts;
@@ -98,6 +101,13 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
         history::write(&fault.excerpt(&past.history), &mut to)?;
     }
     Ok(())
+}
+
+/// Prints what is known of a run that broke off: why, and what happened last.
+pub fn print_end(past: &Past, why: &str, mut to: impl Write) -> io::Result<()> {
+    writeln!(to, "the run broke off: {why}\n\nThe last of its history:")?;
+    let last = past.history.len().saturating_sub(LAST);
+    history::write(&past.history[last..], to)
 }
 
 /// From each start that followed a kill to the first answer, in milliseconds, where there was one before the next kill.

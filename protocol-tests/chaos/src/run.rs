@@ -77,19 +77,23 @@ pub struct Past {
     pub harm: Vec<(String, u64)>,
     /// What could not be done here, and why.
     pub skipped: Vec<String>,
+    /// Why the run did not come to its end, if it did not: then there is nothing to judge, and the run is red.
+    pub broken_off: Option<String>,
 }
 
-/// Runs a plan and returns what happened.
+/// Runs a plan and returns what happened, also if it broke off. Fails only if it cannot begin.
 pub async fn run(plan: &Plan) -> io::Result<Past> {
     let folder = tempfile::tempdir()?;
     let mut stage = Stage::set(plan, &folder).await?;
     let result = stage.play(plan).await;
     let said = stage.nemesis.server.said();
     stage.nemesis.server.kill().await?;
-    result.map_err(|error| io::Error::other(format!("{error}\nthe server said:\n{said}")))?;
-    if let Some(line) = said.lines().find(|line| line.contains("panicked at")) {
-        return Err(io::Error::other(format!("the server panicked: {line}")));
-    }
+    let panicked = said.lines().find(|line| line.contains("panicked at"));
+    let broken_off = match (result, panicked) {
+        (Err(error), _) => Some(format!("{error}\nthe server said:\n{said}")),
+        (Ok(()), Some(line)) => Some(format!("the server panicked: {line}")),
+        (Ok(()), None) => None,
+    };
     let harm = stage.proxy.done().into_iter();
     Ok(Past {
         history: stage.world.history.snapshot(),
@@ -99,6 +103,7 @@ pub async fn run(plan: &Plan) -> io::Result<Past> {
             .map(|((what, place), count)| (format!("{what} {place}"), count))
             .collect(),
         skipped: stage.skipped,
+        broken_off,
     })
 }
 

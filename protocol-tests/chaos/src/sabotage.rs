@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::checker::{self, Check, Verdict};
-use crate::{options, run};
+use crate::{history, options, report, run};
 
 /// Not a fault, but a way to end the process at a chosen place.
 pub const CRASH: &str = "crash";
@@ -35,22 +35,10 @@ pub async fn catch(faults: &[String]) -> io::Result<bool> {
     let (mut caught, mut missed) = (0, 0);
     for fault in chosen {
         let server = options::start(&build(fault)?);
-        match until_red(&server).await? {
-            Some((time, verdict)) => {
-                caught += 1;
-                println!(
-                    "{fault:<22} caught in {:.1} s: {}",
-                    time.as_secs_f64(),
-                    broken(&verdict)
-                );
-            }
-            None => {
-                missed += 1;
-                println!(
-                    "{fault:<22} NOT CAUGHT within {} s",
-                    CAUGHT_WITHIN.as_secs()
-                );
-            }
+        if until_red(fault, &server).await? {
+            caught += 1;
+        } else {
+            missed += 1;
         }
         io::stdout().flush()?;
     }
@@ -58,21 +46,38 @@ pub async fn catch(faults: &[String]) -> io::Result<bool> {
     Ok(missed == 0)
 }
 
-/// Runs with one seed after the other.
-async fn until_red(server: &[String]) -> io::Result<Option<(Duration, Verdict)>> {
+/// Runs with one seed after the other until the fault is seen, and says by which, and how.
+async fn until_red(fault: &str, server: &[String]) -> io::Result<bool> {
     let begun = Instant::now();
-    for seed in 1.. {
+    let mut seed = 0;
+    loop {
+        seed += 1;
         let past = run::run(&options::quick(seed, server.to_vec())).await?;
-        let verdict = checker::check(&past.history);
-        let time = begun.elapsed();
-        if time > CAUGHT_WITHIN {
-            return Ok(None);
+        if let Some(why) = &past.broken_off {
+            println!("{fault:<22} NOT CAUGHT: seed {seed} shows nothing");
+            report::print_end(&past, why, io::stdout().lock())?;
+            return Ok(false);
         }
-        if !verdict.is_good() {
-            return Ok(Some((time, verdict)));
+        let verdict = checker::check(&past.history);
+        if begun.elapsed() > CAUGHT_WITHIN {
+            break;
+        }
+        if let Some(plainest) = verdict.plainest() {
+            println!(
+                "{fault:<22} caught in {:.1} s, by seed {seed}: {}",
+                begun.elapsed().as_secs_f64(),
+                broken(&verdict)
+            );
+            println!("  {}:", plainest.what);
+            history::write(&plainest.excerpt(&past.history), io::stdout().lock())?;
+            return Ok(true);
         }
     }
-    Ok(None)
+    println!(
+        "{fault:<22} NOT CAUGHT within {} s, by the seeds 1 to {seed}",
+        CAUGHT_WITHIN.as_secs()
+    );
+    Ok(false)
 }
 
 fn broken(verdict: &Verdict) -> String {

@@ -42,6 +42,8 @@ struct Ward {
     server: Server,
     database: PathBuf,
     epoch: String,
+    /// By the server, since it was last started.
+    said: String,
 }
 
 /// What a client is told of the history when it comes.
@@ -53,6 +55,7 @@ struct Told {
 /// Tries all sicknesses, those that vary so many times; says whether all was well.
 pub async fn try_all(command: &[String], seed: u64, times: u64) -> io::Result<bool> {
     let folder = tempfile::tempdir()?;
+    println!("seed {seed}");
     let (mut ward, good, older) = Ward::fill(command, folder.path(), seed).await?;
     let (mut passed, mut failed) = (0, 0);
     println!(
@@ -66,9 +69,11 @@ pub async fn try_all(command: &[String], seed: u64, times: u64) -> io::Result<bo
         for attempt in 0..tries {
             sickness.spoil(&ward.database, &good, &older, &mut rng)?;
             let held = sickness.hold(&ward.database)?;
-            let outcome = ward.outcome().await?;
+            let outcome = ward.outcome().await;
             drop(held);
             sickness.cure(&ward.database)?;
+            // A server that neither serves nor refuses is wrong, and the others are still worth a look.
+            let outcome = outcome.unwrap_or_else(|error| Outcome::Wrong(error.to_string()));
             let place = match &outcome {
                 Outcome::Refused => 0,
                 Outcome::Whole => 1,
@@ -76,8 +81,9 @@ pub async fn try_all(command: &[String], seed: u64, times: u64) -> io::Result<bo
                 Outcome::SentAway => 3,
                 Outcome::Wrong(what) => {
                     println!(
-                        "{}, attempt {attempt} of seed {seed}: {what}",
-                        sickness.name()
+                        "{}, attempt {attempt} of seed {seed}: {what}; it said:\n{}",
+                        sickness.name(),
+                        ward.said
                     );
                     4
                 }
@@ -110,6 +116,7 @@ impl Ward {
             server,
             database,
             epoch: String::new(),
+            said: String::new(),
         };
         ward.server.start().await?;
         ward.write(0..BACKED_UP).await?;
@@ -152,14 +159,15 @@ impl Ward {
     async fn outcome(&mut self) -> io::Result<Outcome> {
         let before = Files::read(&self.database)?.content();
         let said = self.server.said().len();
-        let outcome = self.observe().await?;
+        let outcome = self.observe().await;
         self.server.kill().await?;
-        let said = self.server.said().split_off(said);
-        if said.contains("panicked at") {
-            return Ok(Outcome::Wrong(format!("it panicked: {said}")));
+        self.said = self.server.said().split_off(said);
+        if self.said.contains("panicked at") {
+            return Ok(Outcome::Wrong("it panicked".to_owned()));
         }
+        let outcome = outcome?;
         if outcome == Outcome::Refused {
-            if said.trim().is_empty() {
+            if self.said.trim().is_empty() {
                 return Ok(Outcome::Wrong("it refused without a word".to_owned()));
             }
             if Files::read(&self.database)?.content() != before {

@@ -5,7 +5,7 @@
 //! The file stays: to remove it would let two processes hold a lock of that name.
 //!
 //! Its first line is the mark. Its second is a note that the database is written without a flush for each commit, and
-//! since which start of the machine: it stands while that is so, and is flushed itself before the first commit.
+//! since which start of the machine: it stands while that is so. Both are flushed before the first commit.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -30,8 +30,9 @@ pub(super) enum LockError {
 
 /// How many events a history had at least.
 ///
-/// A database that has fewer was replaced by an older copy, or its write-ahead log was taken away:
-/// offsets that somebody may have seen are about to be given to other events.
+/// It is written whenever a database is opened, and after each commit. A database that has fewer events, or another name,
+/// or no mark, was replaced by an older copy, or its write-ahead log was taken away, or may have been: offsets that
+/// somebody may have seen are about to be given to other events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     pub epoch: Epoch,
@@ -96,34 +97,46 @@ impl LockFile {
         since.is_some_and(|since| Some(since) != boot)
     }
 
-    /// Notes, on the disk, that commits are not flushed from now on. Of use only where starts can be told apart.
-    pub fn note_unflushed(&self, database: &Path, boot: Option<&str>) -> io::Result<()> {
+    /// Notes that commits are not flushed from now on. Of use only where starts can be told apart, and when it is
+    /// [flushed](Self::flush).
+    pub fn note_unflushed(&self, boot: Option<&str>) -> io::Result<()> {
         let Some(boot) = boot else { return Ok(()) };
-        self.write_note(&format!("{UNFLUSHED}{boot}"))?.sync_all()?;
+        self.write_note(&format!("{UNFLUSHED}{boot}"))
+    }
+
+    /// Brings what is written here to the disk.
+    pub fn flush(&self, database: &Path) -> io::Result<()> {
+        self.file().sync_all()?;
         // And its name in the folder, should it be new.
-        File::open(database.parent().unwrap_or(database))?.sync_all()
+        if cfg!(unix) {
+            File::open(database.parent().unwrap_or(database))?.sync_all()?;
+        }
+        Ok(())
     }
 
     /// Takes the note back. Call it when everything is flushed. It need not be flushed itself: a note too many costs
     /// the readers a new beginning, and nothing else.
     pub fn all_is_flushed(&self) -> io::Result<()> {
-        self.write_note("").map(drop)
+        self.write_note("")
     }
 
-    fn write_note(&self, note: &str) -> io::Result<MutexGuard<'_, File>> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write_note(&self, note: &str) -> io::Result<()> {
+        let mut file = self.file();
         if file.metadata()?.len() < MARK_LEN as u64 {
             let blank = format!("{:1$}\n", "", MARK_LEN - 1);
             file.seek(SeekFrom::Start(0))?;
             file.write_all(blank.as_bytes())?;
         }
         file.seek(SeekFrom::Start(MARK_LEN as u64))?;
-        file.write_all(format!("{note:0$}\n", NOTE_LEN - 1).as_bytes())?;
-        Ok(file)
+        file.write_all(format!("{note:0$}\n", NOTE_LEN - 1).as_bytes())
+    }
+
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn text(&self) -> Option<String> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file();
         let mut text = String::new();
         file.seek(SeekFrom::Start(0)).ok()?;
         let length = MARK_LEN + NOTE_LEN;
@@ -135,7 +148,7 @@ impl LockFile {
 
     /// Remembers how far a history has come. Not forced to the disk: that would be a second flush for each commit.
     pub fn remember(&self, mark: Mark) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file();
         // Always of the same length, so that nothing of an older mark is left behind it.
         let text = format!("{} {:020}\n", mark.epoch, mark.events);
         file.seek(SeekFrom::Start(0))?;
@@ -191,10 +204,9 @@ mod tests {
         let [one, other] = ["1", "2"].map(|digit| digit.repeat(boot::ID_LEN));
         let lock = LockFile::create(&database).expect("free");
         assert!(!lock.may_have_lost(Some(&one)));
-        lock.note_unflushed(&database, None)
-            .expect("nothing to note");
+        lock.note_unflushed(None).expect("nothing to note");
         assert!(!lock.may_have_lost(Some(&one)));
-        lock.note_unflushed(&database, Some(&one)).expect("noted");
+        lock.note_unflushed(Some(&one)).expect("noted");
         assert_eq!(lock.mark(), None);
         let mark = Mark {
             epoch: Epoch::from_random([3; 15]),

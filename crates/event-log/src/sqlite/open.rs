@@ -200,19 +200,28 @@ fn prepare(
     let events = count_events(&connection).map_err(store_error)?;
     let epoch = read_epoch(&connection)?;
     let boot = boot::id();
-    let ahead = |mark: Mark| mark.epoch == epoch && mark.events > events;
-    let lost = lock.mark().is_some_and(ahead) || lock.may_have_lost(boot.as_deref());
+    let is_same = match (found, lock.mark()) {
+        // Nobody knows it yet, unless it was removed and is made again under a name that is given.
+        (None, mark) => mark.is_none_or(|mark| mark.epoch != epoch),
+        // A copy that was put in place of a later file has the mark of that beside it, or none.
+        (Some(_), Some(mark)) => mark.epoch == epoch && mark.events <= events,
+        (Some(_), None) => false,
+    };
+    let lost = !is_same || lock.may_have_lost(boot.as_deref());
     let epoch = if lost {
-        rename(&mut connection, epoch, events, lock)?
+        rename(&mut connection, epoch, events)?
     } else {
         epoch
     };
+    lock.remember(Mark { epoch, events }).map_err(unavailable)?;
     let noted = match options.synchronous {
-        Synchronous::Normal => lock.note_unflushed(path, boot.as_deref()),
+        Synchronous::Normal => lock.note_unflushed(boot.as_deref()),
         // The new name is on the disk.
         Synchronous::Full if lost => lock.all_is_flushed(),
         Synchronous::Full => Ok(()),
     };
+    // From now on a mark that is missing was taken away, and not lost with the power.
+    let noted = noted.and_then(|()| lock.flush(path));
     noted.map_err(unavailable)?;
     Ok((epoch, connection, events))
 }
@@ -239,22 +248,12 @@ fn flush(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Gives the history a new name: an older copy was put in place, or the newest events are gone with the write-ahead
-/// log or the power. Its next offsets were given out before.
-fn rename(
-    connection: &mut Connection,
-    epoch: Epoch,
-    events: u64,
-    lock: &LockFile,
-) -> Result<Epoch, StoreError> {
+/// Gives the history a new name: an older copy was put in place, or may have been, or the newest events are gone with the
+/// write-ahead log or the power. Its next offsets were given out before.
+fn rename(connection: &mut Connection, epoch: Epoch, events: u64) -> Result<Epoch, StoreError> {
     let new_epoch = random_epoch()?;
     tracing::warn!(%epoch, %new_epoch, events, "the database has lost events since it was used last, or may have, so its history gets a new name");
     transact(connection, |connection| write_epoch(connection, new_epoch))?;
-    let mark = Mark {
-        epoch: new_epoch,
-        events,
-    };
-    lock.remember(mark).map_err(unavailable)?;
     Ok(new_epoch)
 }
 

@@ -82,6 +82,8 @@ pub enum Sickness {
     NoWriteAheadLog,
     NoSharedMemory,
     OlderBackup,
+    /// And nothing of what was beside the file.
+    OlderBackupAlone,
     /// The file of the backup with the write-ahead log of later.
     MixedBackup,
     Truncated,
@@ -91,7 +93,7 @@ pub enum Sickness {
 }
 
 impl Sickness {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Nothing,
         Self::Protected,
         Self::Foreign,
@@ -103,6 +105,7 @@ impl Sickness {
         Self::NoWriteAheadLog,
         Self::NoSharedMemory,
         Self::OlderBackup,
+        Self::OlderBackupAlone,
         Self::MixedBackup,
         Self::Truncated,
         Self::TruncatedWriteAheadLog,
@@ -123,6 +126,7 @@ impl Sickness {
             Self::NoWriteAheadLog => "no write-ahead log",
             Self::NoSharedMemory => "no shared memory",
             Self::OlderBackup => "an older backup",
+            Self::OlderBackupAlone => "restored without its lock file",
             Self::MixedBackup => "an older backup, a newer log",
             Self::Truncated => "truncated",
             Self::TruncatedWriteAheadLog => "write-ahead log truncated",
@@ -180,6 +184,10 @@ impl Sickness {
                     _ if self == Self::OlderBackup => files.remove("-wal"),
                     _ => {}
                 }
+            }
+            Self::OlderBackupAlone => {
+                files = Files::default();
+                files.put("", older.of("").cloned().unwrap_or_default());
             }
             Self::Truncated => truncate(&mut files, "", rng),
             Self::TruncatedWriteAheadLog => truncate(&mut files, "-wal", rng),

@@ -282,6 +282,48 @@ fn an_older_copy_gets_a_new_epoch() {
 }
 
 #[test]
+fn a_copy_without_its_mark_gets_a_new_epoch() {
+    let folder = stored(5);
+    let epoch = open(&folder).epoch();
+    // Killed, started again, and nothing stored in all that time: it is the same.
+    drop(open(&folder));
+    assert_eq!(open(&folder).epoch(), epoch);
+    let lock = LockFile::path(&database(&folder));
+    for broken in [&b""[..], b"no mark at all"] {
+        let before = open(&folder).epoch();
+        fs::write(&lock, broken).expect("written");
+        assert_ne!(open(&folder).epoch(), before);
+    }
+    let before = open(&folder).epoch();
+    fs::remove_file(&lock).expect("removed");
+    let renamed = open(&folder).epoch();
+    assert_ne!(renamed, before);
+    assert_eq!(open(&folder).epoch(), renamed);
+}
+
+#[test]
+fn a_copy_that_is_put_in_place_twice_gets_another_new_epoch() {
+    let folder = stored(3);
+    let copy = fs::read(database(&folder)).expect("a file");
+    let mut epochs = Vec::new();
+    for _ in 0..3 {
+        let mut store = open(&folder);
+        assert!(!epochs.contains(&store.epoch()));
+        epochs.push(store.epoch());
+        store.append(&numbered(4..=9)).expect("stored");
+        store.close().expect("closed");
+        fs::write(database(&folder), &copy).expect("the copy");
+    }
+}
+
+#[test]
+fn a_new_database_keeps_its_epoch_before_anything_is_stored() {
+    let folder = folder();
+    let epoch = open(&folder).epoch();
+    assert_eq!(open(&folder).epoch(), epoch);
+}
+
+#[test]
 fn a_lost_write_ahead_log_gets_a_new_epoch() {
     let folder = killed_after_checkpoint(5);
     fs::write(beside(&database(&folder), "-wal"), b"").expect("emptied");

@@ -6,6 +6,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,10 @@ struct Options {
     /// The port to serve on, at 127.0.0.1
     #[arg(long)]
     port: u16,
+
+    /// How many milliseconds are between two heartbeats
+    #[arg(long, default_value_t = 25_000)]
+    ping_interval: u64,
 
     /// The runtime to run on
     #[arg(long, value_enum, default_value_t = Form::Multi)]
@@ -80,6 +85,7 @@ pub fn run() -> io::Result<()> {
     builder.enable_all().build()?.block_on(async {
         let io = Server::with_config(Config {
             engine: engineio::Config {
+                ping_interval: Duration::from_millis(options.ping_interval),
                 workers,
                 ..Config::engine()
             },

@@ -1,11 +1,12 @@
-// The official server with the events of the scenarios: `node socketio-server.mjs <port>`.
+// The official server with the events of the scenarios: `node socketio-server.mjs <port> <ping interval>`, in ms.
 
 import { createServer } from "node:http";
 
 import { Server } from "socket.io";
 
+const [port, pingInterval = 25_000] = process.argv.slice(2).map(Number);
 const http = createServer();
-const io = new Server(http, { serveClient: false });
+const io = new Server(http, { serveClient: false, pingInterval });
 
 io.on("connection", (socket) => {
   for (const event of ["echo", "object", "binary"]) {
@@ -19,4 +20,4 @@ io.on("connection", (socket) => {
   socket.on("room", (room, text) => io.to(room).emit("room", text));
 });
 
-http.listen(Number(process.argv[2]), "127.0.0.1");
+http.listen(port, "127.0.0.1");

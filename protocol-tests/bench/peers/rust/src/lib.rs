@@ -1,6 +1,6 @@
 //! What the servers have in common: their command line, and the runtimes they run on.
 
-use std::{future::Future, io};
+use std::{future::Future, io, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
@@ -11,6 +11,10 @@ pub struct Options {
     /// The port to serve on, at 127.0.0.1
     #[arg(long)]
     pub port: u16,
+
+    /// How many milliseconds are between two heartbeats
+    #[arg(long, default_value_t = 25_000)]
+    pub ping_interval: u64,
 
     /// The runtime to run on
     #[arg(long, value_enum, default_value_t = Form::Multi)]
@@ -26,17 +30,19 @@ pub enum Form {
     Current,
 }
 
-/// Runs a server to its end on the runtime that the command line asks for.
+/// Runs a server, made of its port and the time between heartbeats, to its end on the runtime that the command line
+/// asks for.
 ///
 /// # Errors
 ///
 /// If there is no runtime to be had, or the server ends with an error.
-pub fn run<F>(server: impl FnOnce(u16) -> F) -> io::Result<()>
+pub fn run<F>(server: impl FnOnce(u16, Duration) -> F) -> io::Result<()>
 where
     F: Future<Output = io::Result<()>>,
 {
     let options = Options::parse();
-    runtime(options.runtime)?.block_on(server(options.port))
+    let ping_interval = Duration::from_millis(options.ping_interval);
+    runtime(options.runtime)?.block_on(server(options.port, ping_interval))
 }
 
 fn runtime(form: Form) -> io::Result<Runtime> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::server::conn::http1;
@@ -26,8 +27,11 @@ fn main() -> io::Result<()> {
     bench_peers::run(serve)
 }
 
-async fn serve(port: u16) -> io::Result<()> {
-    let (service, io): (_, SocketIo) = SocketIoBuilder::new().max_buffer_size(10_000).build_svc();
+async fn serve(port: u16, ping_interval: Duration) -> io::Result<()> {
+    let (service, io): (_, SocketIo) = SocketIoBuilder::new()
+        .max_buffer_size(10_000)
+        .ping_interval(ping_interval)
+        .build_svc();
     io.ns("/", connected);
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;

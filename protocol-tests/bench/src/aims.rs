@@ -1,23 +1,24 @@
 //! What is aimed at in each scenario, and whether it was reached.
 
 use crate::outcome::{Outcome, Row};
+use crate::server::Family;
 use crate::stats::three_digits;
 
 /// One thing to be reached.
 struct Aim {
     scenario: &'static str,
-    /// The better of our servers whose names begin like this has to reach it.
-    ours: &'static str,
+    /// The better form of this server has to reach it.
+    ours: Family,
     what: What,
     bound: Bound,
 }
 
 /// What is compared.
 enum What {
-    /// The figure by that of the better one of the servers whose names begin like this.
-    Ratio(&'static str),
-    /// The 99th percentile of the latency by the lowest of these servers.
-    Tail(&'static str),
+    /// The figure by that of the better form of this server.
+    Ratio(Family),
+    /// The 99th percentile of the latency by the lowest of this server's forms.
+    Tail(Family),
     /// The figure itself.
     Figure,
 }
@@ -49,6 +50,8 @@ pub struct Verdict {
     pub scenario: &'static str,
     pub what: String,
     pub figure: f64,
+    /// The same of ours with the allocator that all others have, too.
+    pub same_allocator: Option<f64>,
     pub aim: String,
     pub is_reached: bool,
 }
@@ -65,29 +68,35 @@ pub fn verdicts(outcomes: &[Outcome]) -> Vec<Verdict> {
 }
 
 fn verdict(aim: &Aim, outcome: &Outcome) -> Option<Verdict> {
-    let ours = outcome.better(aim.ours)?;
-    let (what, figure) = match aim.what {
-        What::Ratio(family) => (format!("÷ {family}"), outcome.ratio(ours, family)?),
-        What::Tail(family) => {
-            let theirs = outcome
-                .rows
-                .iter()
-                .filter(|row| row.server.starts_with(family));
-            let theirs = theirs.filter_map(tail).min_by(f64::total_cmp)?;
-            (format!("p99 ÷ {family}"), tail(ours)? / theirs)
-        }
-        What::Figure => {
-            let unit = outcome.scenario.unit().name();
-            (unit.to_owned(), ours.figure()?.median)
-        }
-    };
+    let figure = aim.what.of(outcome.better(aim.ours)?, outcome)?;
+    let is_ours = aim.ours == Family::Ours;
+    let twin = outcome.better(Family::SystemMalloc).filter(|_| is_ours);
     Some(Verdict {
         scenario: aim.scenario,
-        what,
+        what: match aim.what {
+            What::Ratio(family) => format!("÷ {}", family.name()),
+            What::Tail(family) => format!("p99 ÷ {}", family.name()),
+            What::Figure => outcome.scenario.unit().name().to_owned(),
+        },
         figure,
+        same_allocator: twin.and_then(|row| aim.what.of(row, outcome)),
         aim: aim.bound.text(),
         is_reached: aim.bound.holds(figure),
     })
+}
+
+impl What {
+    /// What is compared, of a server.
+    fn of(&self, row: &Row, outcome: &Outcome) -> Option<f64> {
+        match *self {
+            Self::Ratio(family) => outcome.ratio(row, family),
+            Self::Tail(family) => {
+                let theirs = outcome.forms(family).filter_map(tail);
+                Some(tail(row)? / theirs.min_by(f64::total_cmp)?)
+            }
+            Self::Figure => Some(row.figure()?.median),
+        }
+    }
 }
 
 fn tail(row: &Row) -> Option<f64> {
@@ -96,11 +105,13 @@ fn tail(row: &Row) -> Option<f64> {
 
 impl Verdict {
     /// As a row of a table.
-    pub fn cells(&self) -> [String; 5] {
+    pub fn cells(&self) -> [String; 6] {
+        let same = self.same_allocator.map(three_digits);
         [
             self.scenario.to_owned(),
             self.what.clone(),
             three_digits(self.figure),
+            same.unwrap_or_else(|| "–".to_owned()),
             self.aim.clone(),
             if self.is_reached { "yes" } else { "no" }.to_owned(),
         ]
@@ -108,10 +119,10 @@ impl Verdict {
 }
 
 /// At most so much of the figure of these servers.
-const fn ratio(scenario: &'static str, family: &'static str, most: f64) -> Aim {
+const fn ratio(scenario: &'static str, family: Family, most: f64) -> Aim {
     Aim {
         scenario,
-        ours: "ours",
+        ours: Family::Ours,
         what: What::Ratio(family),
         bound: Bound::AtMost(most),
     }
@@ -120,51 +131,51 @@ const fn ratio(scenario: &'static str, family: &'static str, most: f64) -> Aim {
 const fn figure(scenario: &'static str, bound: Bound) -> Aim {
     Aim {
         scenario,
-        ours: "ours",
+        ours: Family::Ours,
         what: What::Figure,
         bound,
     }
 }
 
 const AIMS: &[Aim] = &[
-    ratio("echo-1", "socketioxide", 0.85),
-    ratio("echo-1", "floor", 1.10),
-    ratio("echo-8", "socketioxide", 0.50),
-    ratio("echo-8", "floor", 1.25),
-    ratio("object", "socketioxide", 0.65),
-    ratio("object", "floor", 1.30),
-    ratio("binary", "socketioxide", 0.75),
-    ratio("binary", "floor", 1.15),
-    ratio("broadcast", "socketioxide", 0.95),
-    ratio("broadcast", "floor", 1.05),
-    ratio("broadcast-50", "socketioxide", 0.80),
-    ratio("broadcast-50", "floor", 1.05),
+    ratio("echo-1", Family::Socketioxide, 0.85),
+    ratio("echo-1", Family::Floor, 1.10),
+    ratio("echo-8", Family::Socketioxide, 0.50),
+    ratio("echo-8", Family::Floor, 1.25),
+    ratio("object", Family::Socketioxide, 0.65),
+    ratio("object", Family::Floor, 1.30),
+    ratio("binary", Family::Socketioxide, 0.75),
+    ratio("binary", Family::Floor, 1.15),
+    ratio("broadcast", Family::Socketioxide, 0.95),
+    ratio("broadcast", Family::Floor, 1.05),
+    ratio("broadcast-50", Family::Socketioxide, 0.80),
+    ratio("broadcast-50", Family::Floor, 1.05),
     Aim {
         scenario: "recovery",
-        ours: "recovery-on",
-        what: What::Ratio("recovery-off"),
+        ours: Family::RecoveryOn,
+        what: What::Ratio(Family::RecoveryOff),
         bound: Bound::AtMost(1.15),
     },
-    ratio("rooms", "socketioxide", 0.85),
-    ratio("rooms", "floor", 1.05),
+    ratio("rooms", Family::Socketioxide, 0.85),
+    ratio("rooms", Family::Floor, 1.05),
     Aim {
         scenario: "rooms",
-        ours: "ours",
-        what: What::Tail("socketioxide"),
+        ours: Family::Ours,
+        what: What::Tail(Family::Socketioxide),
         bound: Bound::AtMost(1.0),
     },
-    ratio("polling-1", "socketioxide", 0.75),
-    ratio("polling-8", "socketioxide", 0.50),
-    ratio("connect", "socketioxide", 0.85),
-    ratio("connect", "floor", 1.10),
-    ratio("upgrade", "socketioxide", 0.75),
+    ratio("polling-1", Family::Socketioxide, 0.75),
+    ratio("polling-8", Family::Socketioxide, 0.50),
+    ratio("connect", Family::Socketioxide, 0.85),
+    ratio("connect", Family::Floor, 1.10),
+    ratio("upgrade", Family::Socketioxide, 0.75),
     figure("idle", Bound::AtMost(4.0)),
-    ratio("idle", "floor", 0.6),
+    ratio("idle", Family::Floor, 0.6),
     figure("disconnect", Bound::AtLeast(80.0)),
     Aim {
         scenario: "durable-500",
-        ours: "chat-app",
-        what: What::Ratio("node-chat"),
+        ours: Family::ChatApp,
+        what: What::Ratio(Family::NodeChat),
         bound: Bound::AtLeast(10.0),
     },
 ];
@@ -192,12 +203,26 @@ mod tests {
             row("floor", &[1.0]),
         ];
         let verdicts = verdicts(&[outcome("echo-1", rows)]);
-        let cells: Vec<[String; 5]> = verdicts.iter().map(Verdict::cells).collect();
+        let cells: Vec<[String; 6]> = verdicts.iter().map(Verdict::cells).collect();
         let expected = [
-            ["echo-1", "÷ socketioxide", "0.80", "≤ 0.85", "yes"],
-            ["echo-1", "÷ floor", "2.00", "≤ 1.1", "no"],
+            ["echo-1", "÷ socketioxide", "0.80", "–", "≤ 0.85", "yes"],
+            ["echo-1", "÷ floor", "2.00", "–", "≤ 1.1", "no"],
         ];
         assert_eq!(cells, expected);
+    }
+
+    #[test]
+    fn the_same_allocator_is_compared_beside_and_decides_nothing() {
+        let rows = vec![
+            row("ours", &[2.0]),
+            row("system-malloc", &[5.0]),
+            row("system-malloc-current", &[3.0]),
+            row("socketioxide", &[4.0]),
+        ];
+        let verdicts = verdicts(&[outcome("echo-1", rows)]);
+        let verdict = verdicts.first().expect("one");
+        assert_eq!((verdict.figure, verdict.same_allocator), (0.5, Some(0.75)));
+        assert!(verdict.is_reached);
     }
 
     #[test]

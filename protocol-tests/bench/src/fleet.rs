@@ -92,11 +92,11 @@ impl Fleet {
         Ok(())
     }
 
-    /// Serves the clients for some time, in which the application is silent.
-    pub fn rest(&mut self, time: Duration) -> io::Result<()> {
+    /// Serves the clients for some time, in which nothing is sent but what answers what comes.
+    pub fn rest(&mut self, time: Duration, player: &mut dyn Player) -> io::Result<()> {
         let end = now() + time;
         while let Some(left) = end.checked_duration_since(now()) {
-            self.turn(left, &mut Nobody)?;
+            self.turn(left, player)?;
         }
         Ok(())
     }

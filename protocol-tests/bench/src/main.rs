@@ -1,7 +1,7 @@
 //! Measures Socket.IO servers against each other: ours, its peers, and a floor that is no more than WebSocket.
 //!
 //! ```sh
-//! protocol-tests/bench/run all --plot bench.svg   # builds everything, then a quarter of an hour and more
+//! protocol-tests/bench/run all --plot bench.svg   # builds everything, then takes less than half an hour
 //! protocol-tests/bench/run all --quick            # less than five minutes
 //! protocol-tests/bench/run echo-8 rooms           # each scenario alone
 //! protocol-tests/bench/run growth --quick         # what a message costs the more there is of something
@@ -20,18 +20,21 @@
 //! stretch. The figure is what a message, a delivery or a connection costs the server, and so depends little on how
 //! fast the generator is; the table also says how much of its core the server was using. Of all rounds it has the
 //! median, the lowest and the highest, and the ratio of the medians to the better form of socketioxide and of the floor.
-//! Absolute values hold for one machine on one day; the ratios in one run are what counts. A second table says for the
-//! better form of ours what is aimed at, and whether it was reached.
+//! The forms are the multi-thread and the current-thread runtime, of ours as of those; our workers have a row of their
+//! own, where they have more than one core. Absolute values hold for one machine on one day; the ratios in one run are
+//! what counts. A second table says for the better form of ours what is aimed at, and whether it was reached.
 //!
 //! Every message that comes back is compared byte for byte with what it has to be, and placed in the order of what was
-//! sent. Those that never come, come twice, late or changed are in the column of faults.
+//! sent. Those that never come, come twice, late or changed are in the column of faults. Where connections are measured
+//! each of them says something afterwards, and has to get it back; and a chat is killed in the end, and the rows of its
+//! database are counted. A fault of ours, or of a server of the command line, makes the run fail; those of peers are told.
 //!
 //! # The allocator
 //!
 //! Ours and the chat run with jemalloc, set to give unused memory back after a second, as it is advised to programs that
 //! embed the server; the peers and the floor run with the allocator of the system, as their makers advise nothing. What
-//! the libraries do with that is in the rows `system-malloc`, in the scenarios about memory; for another one there is
-//! `--server 'system=target/release/bench-server-system --port {port}'`.
+//! ours does with that is in the rows `system-malloc`, and in the aims' column `same allocator`; the quick form has them
+//! in the scenarios about memory alone, unless they are asked for (`--only`).
 //!
 //! # What a server has to do
 //!
@@ -55,7 +58,7 @@
 //! [`wire`] is the framing by hand, [`conn`], [`client`] and [`fleet`] are many clients on one thread, [`player`] is whom
 //! they speak for, [`tally`] judges what they get, [`load`] has what they do, [`scenario`] says who is measured by what,
 //! [`process`] and [`server`] are about the other side, and [`outcome`], [`aims`], [`stats`], [`table`] and [`plot`] are
-//! what is made of it. [`growth`] is the same with one server and more and more of something.
+//! what is made of it, which [`report`] and [`context`] put together. [`growth`] is the same with one server and more and more of something.
 #![forbid(unsafe_code)]
 
 mod wire;
@@ -74,8 +77,10 @@ mod scenario;
 mod server;
 
 mod aims;
+mod context;
 mod outcome;
 mod plot;
+mod report;
 mod stats;
 mod table;
 
@@ -91,6 +96,7 @@ use clap::Parser;
 
 use options::{Command, Options};
 use outcome::{Outcome, Row};
+use report::Absent;
 use scenario::Scenario;
 use server::Server;
 
@@ -114,36 +120,49 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures all that was asked for; says whether every round could be.
+/// Measures all that was asked for; says whether every round could be, and nothing was wrong that is held against a
+/// server.
 fn run(options: &Options) -> io::Result<bool> {
-    let mut servers = options.servers().map_err(io::Error::other)?;
-    servers.retain(|server| {
-        let missing = server.missing();
-        if let Some(path) = &missing {
-            eprintln!("without {}: there is no {}", server.name, path.display());
-        }
-        missing.is_none()
-    });
+    let (servers, absent) = there(options)?;
     process::raise_file_limit()?;
     let mut outcomes = Vec::new();
     for scenario in options.scenarios() {
         let servers: Vec<&Server> = servers
             .iter()
-            .filter(|server| scenario.suits(server.kind))
+            .filter(|server| options.wants(server, &scenario))
             .collect();
         outcomes.push(compare(&scenario, &servers, options)?);
     }
-    let table = table::table(&outcomes);
-    println!("{table}");
-    let verdicts = aims::verdicts(&outcomes);
-    if !verdicts.is_empty() {
-        println!("{}", table::aims(&verdicts));
-    }
+    let context = report::context(&outcomes, options);
+    println!("{}", report::report(&outcomes, &absent, &context));
     if let Some(file) = &options.plot {
-        fs::write(file, plot::svg(&outcomes))?;
+        fs::write(file, plot::svg(&outcomes, &context))?;
     }
-    let mut rows = outcomes.iter().flat_map(|outcome| &outcome.rows);
-    Ok(rows.all(|row| row.failures.is_empty()))
+    let rows: Vec<&Row> = outcomes.iter().flat_map(|outcome| &outcome.rows).collect();
+    Ok(!rows.is_empty() && rows.iter().all(|row| row.is_sound()))
+}
+
+/// The servers that can be started, and those that cannot and were not asked for by name.
+fn there(options: &Options) -> io::Result<(Vec<Server>, Vec<Absent>)> {
+    let scenarios = options.scenarios();
+    let (mut there, mut absent) = (Vec::new(), Vec::new());
+    for server in options.servers().map_err(io::Error::other)? {
+        let is_wanted = |scenario| options.wants(&server, scenario);
+        let (name, is_named) = (server.name.clone(), options.is_named(&server));
+        match server.missing().map(|path| path.display().to_string()) {
+            None => there.push(server),
+            Some(missing) if is_named => {
+                let text = format!("{name} cannot be measured: there is no {missing}");
+                return Err(io::Error::other(text));
+            }
+            Some(missing) if scenarios.iter().any(is_wanted) => {
+                eprintln!("without {name}: there is no {missing}");
+                absent.push(Absent { name, missing });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok((there, absent))
 }
 
 /// Measures the servers by one scenario, in turns.
@@ -151,13 +170,16 @@ fn compare(scenario: &Scenario, servers: &[&Server], options: &Options) -> io::R
     let mut rows: Vec<Row> = servers
         .iter()
         .map(|server| Row {
-            server: server.name.clone(),
+            server: (*server).clone(),
             rounds: Vec::new(),
             failures: Vec::new(),
         })
         .collect();
     for round in 1..=options.rounds() {
-        for (server, row) in servers.iter().zip(&mut rows) {
+        // Each round begins with another one, so that none is always the first or behind the same one.
+        for turn in 0..servers.len() {
+            let place = (turn + round - 1) % servers.len();
+            let (server, row) = (servers[place], &mut rows[place]);
             let folder = tempfile::tempdir()?;
             let sample =
                 scenario.measure(server, &options.effort(), folder.path(), options.cores());

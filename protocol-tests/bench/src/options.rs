@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use rustix::thread::CpuSet;
 
 use crate::growth;
 use crate::load::Extent;
 use crate::scenario::{Effort, Scenario};
-use crate::server::{Cores, Server};
+use crate::server::{Cores, Part, Server};
 
 /// Measures Socket.IO servers against each other.
 ///
@@ -32,7 +33,7 @@ pub struct Options {
     #[arg(long)]
     pub list: bool,
 
-    /// All in less than five minutes: little more than half a second each, two rounds, fewer connections
+    /// All in less than five minutes: little more than half a second each, two rounds, fewer connections and servers
     #[arg(long)]
     quick: bool,
 
@@ -40,7 +41,7 @@ pub struct Options {
     #[arg(long)]
     rounds: Option<usize>,
 
-    /// How long messages are counted each time; 5 if not given
+    /// How long messages are counted each time; 4 if not given
     #[arg(long)]
     seconds: Option<f64>,
 
@@ -52,20 +53,27 @@ pub struct Options {
     #[arg(long)]
     clients: Option<usize>,
 
-    /// For how many seconds idle connections are held, and how long a server has after a mass disconnect
+    /// For how many seconds idle connections are held, with a heartbeat each second, and how long a server has after a
+    /// mass disconnect; 5 if not given
     #[arg(long)]
     hold: Option<f64>,
 
-    /// The servers that are measured, by name; all if not given
+    /// The servers that are measured, by name; if not given all that say something here
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
 
-    /// Another server, as `name=command` with `{port}` where its port goes and, for a chat, `{database}`. A server
-    /// of that name that is known is replaced
-    #[arg(long, value_name = "NAME=COMMAND", value_parser = Server::parse)]
+    /// Another server, as `name=command`
+    ///
+    /// In the command, whose words may be in quotes, `{port}` is where its port goes, `{ping}` the milliseconds between
+    /// heartbeats, and `{database}` the file of a chat. A kind before the name, as in `websocket:name=command`, tells
+    /// the scenarios that it is for: `socketio`, `websocket` (no polling), `recovery` or `chat`. It is compared with
+    /// the others, and none of them with it; but one with the name of a server that is known is measured instead.
+    #[arg(long, value_name = "[KIND:]NAME=COMMAND", value_parser = Server::parse)]
     server: Vec<Server>,
 
     /// The cores of the server and of the generator; `none` lets the system choose
+    ///
+    /// Several are written as `0+1`. `ours-workers` is measured where servers have more than one.
     #[arg(long, default_value = "0,1", value_name = "SERVER,GENERATOR", value_parser = cores)]
     cores: Pinning,
 
@@ -99,12 +107,15 @@ impl Options {
         chosen.collect()
     }
 
-    /// The servers to be measured.
+    /// The servers of which those are measured that are wanted.
     pub fn servers(&self) -> Result<Vec<Server>, String> {
-        let is_given = |name: &str| self.server.iter().any(|server| server.name == name);
         let mut servers = Server::known();
-        servers.retain(|server| !is_given(&server.name));
-        servers.extend(self.server.iter().cloned());
+        for given in &self.server {
+            match servers.iter_mut().find(|it| it.name == given.name) {
+                Some(known) => *known = given.in_place_of(known),
+                None => servers.push(given.clone()),
+            }
+        }
         for name in &self.only {
             if !servers.iter().any(|server| server.name == *name) {
                 return Err(format!("no server is called {name}; --list names them"));
@@ -116,9 +127,24 @@ impl Options {
         Ok(servers)
     }
 
+    /// Whether a server was asked for by name.
+    pub fn is_named(&self, server: &Server) -> bool {
+        self.only.contains(&server.name) || self.server.iter().any(|it| it.name == server.name)
+    }
+
+    /// Whether a server is to be measured by a scenario.
+    pub fn wants(&self, server: &Server, scenario: &Scenario) -> bool {
+        let says_something = match server.part {
+            Part::Always => true,
+            Part::MemoryIfQuick => !self.quick || scenario.is_about_memory(),
+            Part::ManyCores => self.cores().is_none_or(|cores| cores.server.count() > 1),
+        };
+        scenario.suits(server.kind) && (says_something || self.is_named(server))
+    }
+
     pub fn effort(&self) -> Effort {
-        let seconds = self.seconds.unwrap_or(if self.quick { 0.6 } else { 5.0 });
-        let hold = self.hold.unwrap_or(if self.quick { 1.5 } else { 10.0 });
+        let seconds = self.seconds.unwrap_or(if self.quick { 0.6 } else { 4.0 });
+        let hold = self.hold.unwrap_or(if self.quick { 1.5 } else { 5.0 });
         Effort {
             extent: match self.messages {
                 Some(messages) => Extent::Messages(messages),
@@ -132,6 +158,18 @@ impl Options {
 
     pub fn rounds(&self) -> usize {
         self.rounds.unwrap_or(if self.quick { 2 } else { 3 })
+    }
+
+    /// How much is done, in words.
+    pub fn told(&self) -> String {
+        let form = if self.quick { "the quick form, " } else { "" };
+        let (rounds, effort) = (self.rounds(), self.effort());
+        let extent = match effort.extent {
+            Extent::Time(time) => format!("{} s", time.as_secs_f64()),
+            Extent::Messages(count) => format!("{count} messages of each sender"),
+        };
+        let hold = effort.hold.as_secs_f64();
+        format!("{form}{rounds} rounds of {extent}, held for {hold} s")
     }
 
     pub fn cores(&self) -> Option<Cores> {
@@ -154,9 +192,22 @@ pub fn cores(text: &str) -> Result<Pinning, String> {
     }
     let pair = text
         .split_once(',')
-        .and_then(|(server, generator)| Some((server.parse().ok()?, generator.parse().ok()?)));
-    let (server, generator) = pair.ok_or("write them as 0,1, or none")?;
+        .and_then(|(server, generator)| Some((set(server)?, set(generator)?)));
+    let (server, generator) = pair.ok_or("write them as 0,1 or 0+1,1, or none")?;
     Ok(Pinning(Some(Cores { server, generator })))
+}
+
+/// Cores with a `+` between them.
+fn set(text: &str) -> Option<CpuSet> {
+    let mut cores = CpuSet::new();
+    for number in text.split('+') {
+        let number = number.parse().ok()?;
+        if number >= CpuSet::MAX_CPU {
+            return None;
+        }
+        cores.set(number);
+    }
+    Some(cores)
 }
 
 #[cfg(test)]
@@ -184,6 +235,49 @@ mod tests {
         assert_eq!(servers.len(), 1);
         assert_eq!(servers[0].missing(), Some("./mine".into()));
         assert_eq!(options.scenarios()[0].name, "echo-1");
+    }
+
+    #[test]
+    fn servers_that_say_nothing_here_are_measured_if_asked_for() {
+        let names = |words: &str, scenario| {
+            let options = Options::parse_from(words.split(' '));
+            let scenario = Scenario::named(scenario).expect("known");
+            let servers = options.servers().expect("known").into_iter();
+            let names = servers
+                .filter(|server| options.wants(server, &scenario))
+                .map(|server| server.name);
+            names
+                .filter(|name| name.contains("malloc") || name.contains("workers"))
+                .collect::<Vec<_>>()
+        };
+        let system = ["system-malloc", "system-malloc-current"];
+        assert_eq!(names("bench all --quick", "echo-1"), [""; 0]);
+        assert_eq!(names("bench all --quick", "idle"), system);
+        assert_eq!(names("bench all", "echo-1"), system);
+        let asked = "bench all --quick --only node,ours-workers";
+        assert_eq!(names(asked, "echo-1"), ["ours-workers"]);
+        for cores in ["none", "0+1,1"] {
+            let words = format!("bench all --quick --cores {cores}");
+            assert_eq!(names(&words, "echo-1"), ["ours-workers"]);
+        }
+    }
+
+    #[test]
+    fn cores_are_sets() {
+        let Pinning(Some(cores)) = cores("0+2,1").expect("good") else {
+            panic!("not pinned");
+        };
+        assert_eq!(
+            crate::process::numbers(&cores.server).collect::<Vec<_>>(),
+            [0, 2]
+        );
+        assert_eq!(
+            crate::process::numbers(&cores.generator).collect::<Vec<_>>(),
+            [1]
+        );
+        for bad in ["", "0", "0,", "0+,1", "a,b", "100000,1"] {
+            assert!(super::cores(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

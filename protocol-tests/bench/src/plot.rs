@@ -1,10 +1,12 @@
-//! The plot: a panel for each scenario with a bar for each server, as SVG.
+//! The plot: a panel for each scenario with a bar for each server in its better form, as SVG. It brings its own white
+//! ground, so that it can be read on dark pages, too.
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Row};
+use crate::server::Family;
 use crate::stats::three_digits;
 
-/// Draws all outcomes.
-pub fn svg(outcomes: &[Outcome]) -> String {
+/// Draws all outcomes, and below them what there is to know about their measuring.
+pub fn svg(outcomes: &[Outcome], context: &[String]) -> String {
     let mut panels = String::new();
     let mut columns = [MARGIN; 2];
     for outcome in outcomes {
@@ -18,63 +20,67 @@ pub fn svg(outcomes: &[Outcome]) -> String {
         ));
         columns[column] += height + MARGIN;
     }
+    let mut height = columns[0].max(columns[1]);
+    for line in context.iter().flat_map(|text| wrapped(text, FOOT_LETTERS)) {
+        panels.push_str(&format!(
+            "<text x=\"{MARGIN}\" y=\"{height}\" font-size=\"11\" fill=\"{GREY}\">{}</text>\n",
+            escaped(&line)
+        ));
+        height += 15;
+    }
     let width = 2 * PANEL + 3 * MARGIN;
-    let height = columns[0].max(columns[1]);
+    height += MARGIN / 2;
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n{panels}</svg>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"{INK}\">\n\
+         <rect x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"8\" fill=\"#ffffff\" stroke=\"#d0d7de\"/>\n{panels}</svg>\n",
+        width - 1,
+        height - 1,
     )
 }
 
 /// A panel, and its height.
 fn panel(outcome: &Outcome) -> (String, u32) {
     let scenario = outcome.scenario;
-    let figures: Vec<_> = outcome
-        .rows
-        .iter()
-        .filter_map(|row| Some((&row.server, row.figure()?)))
+    let figures: Vec<_> = bars(outcome)
+        .into_iter()
+        .filter_map(|(name, row)| Some((name, row, row.figure()?)))
         .collect();
-    let largest = figures
-        .iter()
-        .map(|(_, figure)| figure.highest)
-        .fold(0.0, f64::max);
+    let highest = figures.iter().map(|(.., figure)| figure.highest);
+    let largest = highest.fold(0.0, f64::max);
     let scale = if largest > 0.0 {
         f64::from(BARS) / largest
     } else {
         0.0
     };
     let better = if scenario.unit().is_better_when_lower() {
-        "shorter"
+        "less"
     } else {
-        "longer"
+        "more"
     };
     let mut out = format!(
-        "<text y=\"12\" font-weight=\"bold\">{}</text><text x=\"{PANEL}\" y=\"12\" text-anchor=\"end\" fill=\"#57606a\">{}, {better} is better</text>\n\
-         <text y=\"28\" fill=\"#57606a\">{}</text>\n",
+        "<text y=\"12\" font-weight=\"bold\">{}</text><text x=\"{PANEL}\" y=\"12\" text-anchor=\"end\" fill=\"{GREY}\">{}, {better} is better</text>\n\
+         <text y=\"30\" font-size=\"12\" fill=\"{GREY}\">{}</text>\n",
         escaped(scenario.name),
         escaped(scenario.unit().name()),
         escaped(scenario.about),
     );
-    for (number, (server, figure)) in figures.iter().enumerate() {
+    for (number, (name, row, figure)) in figures.iter().enumerate() {
         let y = HEAD + number as u32 * LINE;
         let length = (figure.median * scale).max(0.0);
         let (from, to) = (
             (figure.lowest * scale).max(0.0),
             (figure.highest * scale).max(0.0),
         );
-        let colour = if server.starts_with("ours") || server.starts_with("chat-app") {
-            OURS
-        } else {
-            PEER
-        };
+        let is_ours = row.server.family.is_none_or(Family::is_ours);
+        let colour = if is_ours { OURS } else { PEER };
         let (middle, text) = (y + 8, y + 12);
         let start = f64::from(NAMES);
         out.push_str(&format!(
             "<text y=\"{text}\">{}</text>\
-             <rect x=\"{NAMES}\" y=\"{y}\" width=\"{length:.1}\" height=\"16\" fill=\"{colour}\"/>\
-             <line x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{middle}\" y2=\"{middle}\" stroke=\"#24292f\"/>\
+             <rect x=\"{NAMES}\" y=\"{y}\" width=\"{length:.1}\" height=\"16\" rx=\"2\" fill=\"{colour}\"/>\
+             <path d=\"M{:.1} {middle}H{:.1}\" stroke=\"{INK}\"/>\
              <text x=\"{:.1}\" y=\"{text}\">{}</text>\n",
-            escaped(server),
+            escaped(name),
             start + from,
             start + to,
             start + to.max(length) + 6.0,
@@ -84,6 +90,41 @@ fn panel(outcome: &Outcome) -> (String, u32) {
     (out, HEAD + figures.len() as u32 * LINE)
 }
 
+/// What has a bar: each server that stands for itself, and of those with several forms the better one.
+fn bars(outcome: &Outcome) -> Vec<(&str, &Row)> {
+    let mut bars: Vec<(&str, &Row)> = Vec::new();
+    for row in &outcome.rows {
+        let bar = match row.server.family {
+            Some(family) => outcome.better(family).map(|row| (family.name(), row)),
+            None => Some((&row.server.name[..], row)),
+        };
+        if let Some((name, row)) = bar
+            && !bars.iter().any(|(other, _)| *other == name)
+        {
+            bars.push((name, row));
+        }
+    }
+    bars
+}
+
+/// The text in lines of at most so many letters, if its words are not longer.
+fn wrapped(text: &str, letters: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > letters {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -91,13 +132,17 @@ fn escaped(text: &str) -> String {
 }
 
 const MARGIN: u32 = 24;
-const PANEL: u32 = 460;
-const NAMES: u32 = 140;
+const PANEL: u32 = 400;
+const NAMES: u32 = 104;
 /// The longest bar, beside which there is room for its figure.
-const BARS: u32 = PANEL - NAMES - 60;
+const BARS: u32 = PANEL - NAMES - 56;
 const HEAD: u32 = 40;
 const LINE: u32 = 20;
-const OURS: &str = "#1f6feb";
+/// How many letters of the foot fit into the width.
+const FOOT_LETTERS: usize = 130;
+const INK: &str = "#1f2328";
+const GREY: &str = "#59636e";
+const OURS: &str = "#2f81f7";
 const PEER: &str = "#afb8c1";
 
 #[cfg(test)]
@@ -108,12 +153,13 @@ mod tests {
     #[test]
     fn bars_are_as_long_as_their_figures_and_names_cannot_break_out() {
         let rows = vec![row("ours", &[5.0]), row("a<b", &[10.0])];
-        let svg = svg(&[outcome("echo-1", rows)]);
+        let svg = svg(&[outcome("echo-1", rows)], &["<context>".to_owned()]);
         assert!(
-            svg.contains("width=\"130.0\"") && svg.contains("width=\"260.0\""),
+            svg.contains("width=\"120.0\"") && svg.contains("width=\"240.0\""),
             "{svg}"
         );
         assert!(svg.contains("a&lt;b") && !svg.contains("a<b"));
+        assert!(svg.contains("&lt;context&gt;"));
         let opened = svg.matches("<g ").count() + svg.matches("<svg ").count();
         assert_eq!(
             opened,
@@ -122,8 +168,33 @@ mod tests {
     }
 
     #[test]
+    fn a_server_has_one_bar_of_its_better_form() {
+        let rows = vec![
+            row("ours", &[5.0]),
+            row("ours-current", &[4.0]),
+            row("ours-workers", &[6.0]),
+        ];
+        let outcome = outcome("echo-1", rows);
+        let bars = bars(&outcome);
+        let told: Vec<(&str, &str)> = bars
+            .iter()
+            .map(|(name, row)| (*name, &row.server.name[..]))
+            .collect();
+        assert_eq!(
+            told,
+            [("ours", "ours-current"), ("ours-workers", "ours-workers")]
+        );
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefgh i", 3), ["abcdefgh", "i"]);
+    }
+
+    #[test]
     fn a_scenario_without_a_figure_has_an_empty_panel() {
-        let svg = svg(&[outcome("echo-1", vec![row("ours", &[])])]);
+        let svg = svg(&[outcome("echo-1", vec![row("ours", &[])])], &[]);
         assert!(!svg.contains("NaN") && !svg.contains("height=\"16\""));
     }
 }

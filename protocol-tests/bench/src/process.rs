@@ -62,12 +62,17 @@ impl Cpu {
     }
 }
 
-/// Lets this thread, and what it starts from here on, run on one core only.
-pub fn pin(core: usize) -> io::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(core);
-    sched_setaffinity(None::<Pid>, &set)
-        .map_err(|error| io::Error::new(error.kind(), format!("core {core}: {error}")))
+/// Lets this thread, and what it starts from here on, run on these cores only.
+pub fn pin(cores: &CpuSet) -> io::Result<()> {
+    sched_setaffinity(None::<Pid>, cores).map_err(|error| {
+        let names: Vec<String> = numbers(cores).map(|core| core.to_string()).collect();
+        io::Error::new(error.kind(), format!("cores {}: {error}", names.join("+")))
+    })
+}
+
+/// The numbers of the cores.
+pub fn numbers(cores: &CpuSet) -> impl Iterator<Item = usize> {
+    (0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core))
 }
 
 /// Lets this process, and what it starts, open as many files as it is allowed to; says how many that are.

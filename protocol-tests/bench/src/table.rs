@@ -3,6 +3,7 @@
 
 use crate::aims::Verdict;
 use crate::outcome::{Outcome, Row};
+use crate::server::Family;
 use crate::stats::three_digits;
 use crate::tally::Faults;
 
@@ -33,9 +34,9 @@ pub fn table(outcomes: &[Outcome]) -> String {
 
 /// What was aimed at, of the better of our forms.
 pub fn aims(verdicts: &[Verdict]) -> String {
-    let head = ["scenario", "ours", "is", "aim", "reached"];
+    let head = ["scenario", "ours", "is", "same allocator", "aim", "reached"];
     let rows = verdicts.iter().map(|verdict| verdict.cells().to_vec());
-    markdown(&head, rows, |column| column < 2 || column == 4)
+    markdown(&head, rows, |column| column < 2 || column == 5)
 }
 
 /// A table whose columns are on the left if they are text, and otherwise on the right.
@@ -70,7 +71,7 @@ fn cells(outcome: &Outcome, row: &Row) -> Vec<String> {
     let scenario = outcome.scenario;
     let mut cells = vec![
         scenario.name.to_owned(),
-        row.server.clone(),
+        row.server.name.clone(),
         scenario.unit().name().to_owned(),
     ];
     let Some(figure) = row.figure() else {
@@ -91,9 +92,9 @@ fn cells(outcome: &Outcome, row: &Row) -> Vec<String> {
         three_digits(figure.highest)
     ));
     let rest = [
-        ratio("socketioxide"),
-        ratio("floor"),
-        ratio("node"),
+        ratio(Family::Socketioxide),
+        ratio(Family::Floor),
+        ratio(Family::Node),
         median(|sample| Some(sample.per_second)),
         median(|sample| Some(sample.latency?.0)),
         median(|sample| Some(sample.latency?.1)),

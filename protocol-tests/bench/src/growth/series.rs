@@ -13,7 +13,7 @@ use crate::load::{
     script::Script,
 };
 use crate::process::Process;
-use crate::server::Server;
+use crate::server::{PING_INTERVAL, Server};
 use crate::tally::Faults;
 
 /// What there is more and more of.
@@ -110,7 +110,9 @@ impl Series {
             Self::Recovery if size > 0 => &["--recovery", &number],
             _ => &[],
         };
-        let running = server.with(more).start(folder, options.cores())?;
+        let running = server
+            .with(more)
+            .start(folder, options.cores(), PING_INTERVAL)?;
         let process = running.process();
         let timed = Extent::Time(options.time());
         let open = |clients| Fleet::open(running.address, clients, Transport::WebSocket, AT_ONCE);

@@ -38,6 +38,11 @@ impl Chat {
         }
     }
 
+    /// How many messages were sent.
+    pub fn sent(&self) -> u64 {
+        self.windows.sent()
+    }
+
     fn send(&mut self, client: usize, out: &mut Out<'_>) {
         let Some(number) = self.windows.send(client, now()) else {
             return;

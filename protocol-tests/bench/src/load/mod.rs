@@ -88,23 +88,22 @@ pub fn drive(
         load.tally().latency.clear();
     }
     let (begun, cpu, before) = (now(), server.cpu()?, load.tally().received);
-    let before = match extent {
-        Extent::Time(time) => {
-            run(load, fleet, Some(time))?;
-            before
-        }
-        Extent::Messages(_) => {
-            run(load, fleet, None)?;
-            0
-        }
+    let (time, before) = match extent {
+        Extent::Time(time) => (Some(time), before),
+        Extent::Messages(_) => (None, 0),
     };
+    run(load, fleet, time)?;
     let cost = Cost {
         messages: load.tally().received - before,
         elapsed: begun.elapsed(),
         cpu: server.cpu()?.since(cpu),
     };
     load.stop();
-    run(load, fleet, None)?;
+    if time.is_some() {
+        run(load, fleet, None)?;
+    }
+    // What comes once more comes soon.
+    fleet.rest(ENCORE, load)?;
     load.settle();
     Ok(cost)
 }
@@ -140,4 +139,6 @@ fn run(load: &mut dyn Load, fleet: &mut Fleet, time: Option<Duration>) -> io::Re
 
 /// After this long without a message, what is missing is lost.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long is waited for what nobody waits for.
+const ENCORE: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_millis(100);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Effort, Sample, Scenario, Shape, Unit};
+use super::{Effort, Sample, Scenario, Shape, Stored, Unit, stored};
 use crate::client::Transport;
 use crate::clock::now;
 use crate::fleet::Fleet;
@@ -15,8 +15,9 @@ use crate::load::{
     echo::{Content, Echo},
     fan::{Fan, Pace},
 };
+use crate::player::Nobody;
 use crate::process::Process;
-use crate::server::{Cores, Server};
+use crate::server::{Cores, Server, database};
 use crate::tally::Faults;
 
 impl Scenario {
@@ -28,7 +29,7 @@ impl Scenario {
         folder: &Path,
         cores: Option<Cores>,
     ) -> io::Result<Sample> {
-        let running = server.start(folder, cores)?;
+        let running = server.start(folder, cores, self.ping_interval())?;
         let process = running.process();
         let (clients, extent, hold) = (self.clients(effort), effort.extent, effort.hold);
         let open = |count, transport| Fleet::open(running.address, count, transport, AT_ONCE);
@@ -50,7 +51,19 @@ impl Scenario {
                 let mut load = Fan::new(None, Pace::InFlight(4), clients, extent);
                 by(&mut load, Transport::WebSocket)
             }
-            Shape::Chat => by(&mut Chat::new(clients, extent), Transport::WebSocket),
+            Shape::Chat => {
+                let mut load = Chat::new(clients, extent);
+                let mut sample = by(&mut load, Transport::WebSocket)?;
+                // Killed: what it has not stored by now it never will have.
+                drop(running);
+                let stored = Stored {
+                    acknowledged: load.tally().received,
+                    rows: stored::rows(&database(folder))?,
+                };
+                sample.faults.add(stored.faults(load.sent()));
+                sample.stored = Some(stored);
+                Ok(sample)
+            }
             Shape::Connect(transport) => {
                 warm_up(transport)?;
                 connect(process, || open(clients, transport))
@@ -89,20 +102,31 @@ fn play(
         busy: cost.cpu.as_secs_f64() / seconds,
         resident: process.resident()?,
         faults: tally.faults,
+        stored: None,
     })
+}
+
+/// Each client says something and has to get it back: so every one of them is there.
+fn call(fleet: &mut Fleet, process: Process) -> io::Result<Faults> {
+    let one_each = Extent::Messages(1);
+    let mut load = Echo::new(Content::Text, 1, fleet.len(), one_each);
+    drive(&mut load, fleet, &process, one_each)?;
+    Ok(load.tally().faults)
 }
 
 fn connect(process: Process, open: impl FnOnce() -> io::Result<Fleet>) -> io::Result<Sample> {
     let cpu = process.cpu()?;
-    let (fleet, seconds) = timed(open)?;
+    let (mut fleet, seconds) = timed(open)?;
     let (cpu, count) = (process.cpu()?.since(cpu).as_secs_f64(), fleet.len() as f64);
+    let resident = process.resident()?;
     Ok(Sample {
         figure: cpu * 1e6 / count,
         per_second: count / seconds,
         latency: None,
         busy: cpu / seconds,
-        resident: process.resident()?,
-        faults: Faults::default(),
+        resident,
+        faults: call(&mut fleet, process)?,
+        stored: None,
     })
 }
 
@@ -114,7 +138,7 @@ fn idle(
     let before = process.resident()?;
     let (mut fleet, seconds) = timed(open)?;
     let count = fleet.len() as f64;
-    let busy = busy(process, hold, || fleet.rest(hold))?;
+    let busy = busy(process, hold, || fleet.rest(hold, &mut Nobody))?;
     let resident = process.resident()?;
     Ok(Sample {
         figure: (resident as f64 - before as f64) / 1024.0 / count,
@@ -122,7 +146,8 @@ fn idle(
         latency: None,
         busy,
         resident,
-        faults: Faults::default(),
+        faults: call(&mut fleet, process)?,
+        stored: None,
     })
 }
 
@@ -135,9 +160,7 @@ fn disconnect(
     let before = process.resident()?;
     let (mut fleet, seconds) = timed(open)?;
     let count = fleet.len();
-    let one_each = Extent::Messages(1);
-    let mut load = Echo::new(Content::Text, 1, count, one_each);
-    drive(&mut load, &mut fleet, &process, one_each)?;
+    let faults = call(&mut fleet, process)?;
     let highest = process.resident()?;
     let busy = busy(process, hold, || {
         drop(fleet);
@@ -156,7 +179,8 @@ fn disconnect(
         latency: None,
         busy,
         resident: after,
-        faults: load.tally().faults,
+        faults,
+        stored: None,
     })
 }
 

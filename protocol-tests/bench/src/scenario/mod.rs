@@ -1,12 +1,13 @@
 //! The scenarios, and what is found out by them.
 
 mod measure;
+mod stored;
 
 use std::time::Duration;
 
 use crate::client::Transport;
 use crate::load::{Extent, echo::Content, fan::Pace};
-use crate::server::Kind;
+use crate::server::{Kind, PING_INTERVAL};
 use crate::tally::Faults;
 
 /// Something that servers are measured by.
@@ -82,6 +83,16 @@ pub struct Sample {
     pub busy: f64,
     pub resident: u64,
     pub faults: Faults,
+    /// Of a chat, what its database holds.
+    pub stored: Option<Stored>,
+}
+
+/// What a chat was found to have stored after it was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    pub acknowledged: u64,
+    /// Nothing if there is no database, or none in which messages are known to be.
+    pub rows: Option<u64>,
 }
 
 impl Scenario {
@@ -170,7 +181,7 @@ impl Scenario {
         },
         Self {
             name: "idle",
-            about: "resident memory of WebSockets that say nothing",
+            about: "resident memory of WebSockets that say nothing, with a heartbeat a second",
             clients: 5_000,
             quick_clients: 2_000,
             shape: Shape::Idle,
@@ -246,6 +257,18 @@ impl Scenario {
         }
     }
 
+    pub fn is_about_memory(&self) -> bool {
+        matches!(self.shape, Shape::Idle | Shape::Disconnect)
+    }
+
+    /// How often a server asks whether its clients are there: where they say nothing, that is what there is to hold.
+    fn ping_interval(&self) -> Duration {
+        match self.shape {
+            Shape::Idle => Duration::from_secs(1),
+            _ => PING_INTERVAL,
+        }
+    }
+
     /// Whether a server of this kind knows what the scenario needs.
     pub fn suits(&self, kind: Kind) -> bool {
         match self.shape {
@@ -253,9 +276,6 @@ impl Scenario {
             Shape::Recovery => kind == Kind::Recovery,
             Shape::Echo(_, _, Transport::Polling) | Shape::Connect(Transport::Upgrade) => {
                 kind == Kind::SocketIo
-            }
-            Shape::Idle | Shape::Disconnect => {
-                matches!(kind, Kind::SocketIo | Kind::WebSocket | Kind::Memory)
             }
             _ => matches!(kind, Kind::SocketIo | Kind::WebSocket),
         }

@@ -10,6 +10,7 @@ mod lock;
 mod open;
 mod reader;
 mod refusal;
+mod schema;
 mod transaction;
 
 use std::collections::HashMap;

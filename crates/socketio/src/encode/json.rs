@@ -84,6 +84,15 @@ impl<T: Serialize + ?Sized> Serialize for Inner<'_, T> {
     }
 }
 
+/// What has no string in it is serde_json's as it is.
+macro_rules! plain {
+    ($($method:ident: $value:ty,)*) => {
+        $(fn $method(self, value: $value) -> Result<S::Ok, S::Error> {
+            self.0.$method(value)
+        })*
+    };
+}
+
 impl<S: Serializer> Serializer for Outer<S> {
     type Ok = S::Ok;
     type Error = S::Error;
@@ -111,60 +120,21 @@ impl<S: Serializer> Serializer for Outer<S> {
         self.0.is_human_readable()
     }
 
-    fn serialize_bool(self, value: bool) -> Result<S::Ok, S::Error> {
-        self.0.serialize_bool(value)
-    }
-
-    fn serialize_i8(self, value: i8) -> Result<S::Ok, S::Error> {
-        self.0.serialize_i8(value)
-    }
-
-    fn serialize_i16(self, value: i16) -> Result<S::Ok, S::Error> {
-        self.0.serialize_i16(value)
-    }
-
-    fn serialize_i32(self, value: i32) -> Result<S::Ok, S::Error> {
-        self.0.serialize_i32(value)
-    }
-
-    fn serialize_i64(self, value: i64) -> Result<S::Ok, S::Error> {
-        self.0.serialize_i64(value)
-    }
-
-    fn serialize_i128(self, value: i128) -> Result<S::Ok, S::Error> {
-        self.0.serialize_i128(value)
-    }
-
-    fn serialize_u8(self, value: u8) -> Result<S::Ok, S::Error> {
-        self.0.serialize_u8(value)
-    }
-
-    fn serialize_u16(self, value: u16) -> Result<S::Ok, S::Error> {
-        self.0.serialize_u16(value)
-    }
-
-    fn serialize_u32(self, value: u32) -> Result<S::Ok, S::Error> {
-        self.0.serialize_u32(value)
-    }
-
-    fn serialize_u64(self, value: u64) -> Result<S::Ok, S::Error> {
-        self.0.serialize_u64(value)
-    }
-
-    fn serialize_u128(self, value: u128) -> Result<S::Ok, S::Error> {
-        self.0.serialize_u128(value)
-    }
-
-    fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
-        self.0.serialize_f32(value)
-    }
-
-    fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
-        self.0.serialize_f64(value)
-    }
-
-    fn serialize_char(self, value: char) -> Result<S::Ok, S::Error> {
-        self.0.serialize_char(value)
+    plain! {
+        serialize_bool: bool,
+        serialize_i8: i8,
+        serialize_i16: i16,
+        serialize_i32: i32,
+        serialize_i64: i64,
+        serialize_i128: i128,
+        serialize_u8: u8,
+        serialize_u16: u16,
+        serialize_u32: u32,
+        serialize_u64: u64,
+        serialize_u128: u128,
+        serialize_f32: f32,
+        serialize_f64: f64,
+        serialize_char: char,
     }
 
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
@@ -356,99 +326,4 @@ list! {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn assert_alike(value: &(impl Serialize + ?Sized)) {
-        let mut json = Vec::new();
-        let written = write(&mut json, value).map_err(|error| error.to_string());
-        let expected = serde_json::to_string(value).map_err(|error| error.to_string());
-        let json = String::from_utf8(json).unwrap();
-        assert_eq!(written.map(|()| json), expected);
-    }
-
-    struct Raw;
-
-    impl Serialize for Raw {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.serialize_bytes(&[1, 2, 255])
-        }
-    }
-
-    struct Shown;
-
-    impl Serialize for Shown {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_str(&format_args!("a{}\n", 1))
-        }
-    }
-
-    #[derive(Serialize)]
-    struct Unit;
-    #[derive(Serialize)]
-    struct New(String);
-    #[derive(Serialize)]
-    struct Pair(String, u8);
-    #[derive(Serialize)]
-    enum Kind {
-        Unit,
-        New(String),
-        Pair(String, u8),
-        Fields { text: String },
-    }
-    #[derive(Serialize)]
-    struct All {
-        text: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        skipped: Option<u8>,
-        some: Option<&'static str>,
-        nothing: Option<u8>,
-        kinds: Vec<Kind>,
-        map: BTreeMap<u8, &'static str>,
-        names: BTreeMap<String, (char, f64, f32, i128)>,
-    }
-
-    #[test]
-    fn everything_is_written_as_serde_json_does() {
-        let text = || "quote \" and\u{1f}more\u{7f}".to_owned();
-        let kinds = vec![
-            Kind::Unit,
-            Kind::New(text()),
-            Kind::Pair(text(), 1),
-            Kind::Fields { text: text() },
-        ];
-        assert_alike(&All {
-            text: text(),
-            skipped: None,
-            some: Some("\\"),
-            nothing: None,
-            kinds,
-            map: BTreeMap::from([(1, "one\t")]),
-            names: BTreeMap::from([(text(), ('"', 0.1, f32::NAN, i128::MIN))]),
-        });
-        assert_alike(&(Raw, Shown, Unit, New(text()), Pair(text(), 2), true, ()));
-        assert_alike(&[i64::MIN, i64::MAX]);
-        assert_alike(&serde_json::json!({"a": ["b\n", null, 1.5, {"c": "d"}]}));
-        assert_alike(&BTreeMap::from([((1, 2), 3)]));
-    }
-
-    #[test]
-    fn each_byte_is_escaped_as_serde_json_does_wherever_it_stands() {
-        for byte in '\0'..='\u{ff}' {
-            for before in [0, 1, 15, 16, 17, 40] {
-                assert_alike(&format!("{}{byte}{byte}after", "x".repeat(before)));
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn strings_are_written_as_serde_json_does(text in any::<String>()) {
-            assert_alike(&text);
-        }
-    }
-}
+mod tests;

@@ -3,9 +3,11 @@
 //! A [`Draft`] is the JSON of an event or an answer, still open at its end and without its head. From it [`Frames`] are
 //! made, one for all recipients; after that only reference counts move.
 
+mod frames;
 mod json;
+mod namespace;
 
-use std::{cell::Cell, sync::Arc};
+use std::cell::Cell;
 
 use bytes::Bytes;
 use engineio::Frame;
@@ -14,120 +16,16 @@ use serde::Serialize;
 use crate::{
     args::Args,
     binary,
-    error::{ConnectError, EncodeError},
+    error::EncodeError,
     packet::{self, PacketType},
     parser::{Outgoing, Parser},
-    recovery::{Offset, Pid},
-    rooms::Room,
+    recovery::Offset,
 };
 
-/// One packet, ready for the wire: by default its text, then its attachments. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frames(Repr);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Repr {
-    One(Frame),
-    Several(Arc<[Frame]>),
-}
-
-impl Frames {
-    /// The frames in order.
-    pub fn as_slice(&self) -> &[Frame] {
-        match &self.0 {
-            Repr::One(frame) => std::slice::from_ref(frame),
-            Repr::Several(frames) => frames,
-        }
-    }
-
-    /// The frame, if there is only one.
-    ///
-    /// # Errors
-    ///
-    /// The frames themselves, if there are several.
-    pub fn into_one(self) -> Result<Frame, Self> {
-        match self.0 {
-            Repr::One(frame) => Ok(frame),
-            several @ Repr::Several(_) => Err(Self(several)),
-        }
-    }
-
-    /// The bytes of all frames.
-    pub fn byte_len(&self) -> usize {
-        let len = |frame: &Frame| match frame {
-            Frame::Text(bytes) | Frame::Binary(bytes) => bytes.len(),
-        };
-        self.as_slice().iter().map(len).sum()
-    }
-}
-
-impl From<Frame> for Frames {
-    fn from(frame: Frame) -> Self {
-        Self(Repr::One(frame))
-    }
-}
-
-impl FromIterator<Frame> for Frames {
-    fn from_iter<I: IntoIterator<Item = Frame>>(frames: I) -> Self {
-        Self(Repr::Several(frames.into_iter().collect()))
-    }
-}
-
-/// An event without ack, ready for any socket of one namespace. Cheap to clone, and small enough to be kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventPacket {
-    frames: Frames,
-    namespace: Room,
-}
-
-impl EventPacket {
-    /// Encodes an event for a namespace, by this parser or by the default one. Where clients may be recovered it should
-    /// be [`without_offset`](Self::without_offset).
-    pub fn new<A: Serialize>(
-        parser: Option<&dyn Parser>,
-        namespace: impl Into<Arc<str>>,
-        event: &str,
-        args: &A,
-    ) -> Result<Self, EncodeError> {
-        let namespace = namespace.into();
-        let frames = Draft::event(event, args)?.write(parser, &namespace, None);
-        Ok(Self { frames, namespace })
-    }
-
-    /// Encodes an event for a namespace whose clients may be recovered: one that would end in a string ends with `null`
-    /// instead, so that no client takes it for an [offset](crate::recovery::Offset).
-    pub fn without_offset<A: Serialize>(
-        parser: Option<&dyn Parser>,
-        namespace: impl Into<Arc<str>>,
-        event: &str,
-        args: &A,
-    ) -> Result<Self, EncodeError> {
-        let namespace = namespace.into();
-        let draft = Draft::event(event, args)?;
-        let end: &[u8] = if draft.ends_in_string() {
-            b",null]"
-        } else {
-            b"]"
-        };
-        let frames = draft.write_ended(parser, &namespace, None, end);
-        Ok(Self { frames, namespace })
-    }
-
-    /// The frames on the wire.
-    pub fn frames(&self) -> &Frames {
-        &self.frames
-    }
-
-    /// The bytes of all frames.
-    pub fn byte_len(&self) -> usize {
-        self.frames.byte_len()
-    }
-
-    /// Whether the packet was made for this namespace.
-    pub fn is_for(&self, namespace: &str) -> bool {
-        *self.namespace == *namespace
-    }
-}
+pub use self::{
+    frames::{EventPacket, Frames},
+    namespace::{connect, connect_2, connect_error, connect_error_2, connect_with_pid, disconnect},
+};
 
 /// An event or an answer, serialized, but for its head (namespace, ack id) and its closing bracket.
 ///
@@ -266,77 +164,6 @@ impl Draft {
             data: &data,
             attachments: &self.attachments,
         })
-    }
-}
-
-/// The answer to a CONNECT that was accepted.
-pub fn connect(parser: Option<&dyn Parser>, namespace: &str, sid: &str) -> Frames {
-    // Ids are made of letters that JSON does not escape.
-    let data = format!(r#"{{"sid":"{sid}"}}"#);
-    about_namespace(PacketType::Connect, namespace, &data).frames(parser)
-}
-
-/// The answer to a CONNECT that was accepted, with the name under which the client may come back.
-pub fn connect_with_pid(
-    parser: Option<&dyn Parser>,
-    namespace: &str,
-    sid: &str,
-    pid: &Pid,
-) -> Frames {
-    let data = format!(r#"{{"sid":"{sid}","pid":"{}"}}"#, pid.as_str());
-    about_namespace(PacketType::Connect, namespace, &data).frames(parser)
-}
-
-/// The same for a client 2, which makes its id by itself.
-pub fn connect_2(parser: Option<&dyn Parser>, namespace: &str) -> Frames {
-    about_namespace(PacketType::Connect, namespace, "").frames(parser)
-}
-
-/// The answer to a CONNECT that was refused.
-pub fn connect_error(parser: Option<&dyn Parser>, namespace: &str, error: &ConnectError) -> Frames {
-    // Only strings and JSON values are in it, and those always serialize.
-    let data = serde_json::to_string(error).unwrap_or_else(|_| "{}".to_owned());
-    about_namespace(PacketType::ConnectError, namespace, &data).frames(parser)
-}
-
-/// The same for a client 2: as in the reference the data alone, if it is anything that JavaScript takes for true, and
-/// otherwise the message.
-pub fn connect_error_2(
-    parser: Option<&dyn Parser>,
-    namespace: &str,
-    error: &ConnectError,
-) -> Frames {
-    let data = error.data.as_ref().filter(|data| is_truthy(data));
-    // As above.
-    let data = match data {
-        Some(data) => data.to_string(),
-        None => serde_json::Value::from(&*error.message).to_string(),
-    };
-    about_namespace(PacketType::ConnectError, namespace, &data).frames(parser)
-}
-
-fn is_truthy(value: &serde_json::Value) -> bool {
-    match value {
-        serde_json::Value::Null => false,
-        serde_json::Value::Bool(value) => *value,
-        serde_json::Value::Number(number) => number.as_f64() != Some(0.0),
-        serde_json::Value::String(text) => !text.is_empty(),
-        serde_json::Value::Array(_) | serde_json::Value::Object(_) => true,
-    }
-}
-
-/// Leaves a namespace.
-pub fn disconnect(parser: Option<&dyn Parser>, namespace: &str) -> Frames {
-    about_namespace(PacketType::Disconnect, namespace, "").frames(parser)
-}
-
-fn about_namespace<'a>(packet_type: PacketType, namespace: &'a str, data: &'a str) -> Outgoing<'a> {
-    Outgoing {
-        packet_type,
-        namespace,
-        id: None,
-        data,
-        attachments: &[],
     }
 }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     Args, Binary,
     args::ArgsRef,
+    error::ConnectError,
     packet::{Limits, Packet},
 };
 

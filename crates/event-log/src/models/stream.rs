@@ -56,6 +56,12 @@ impl World {
         }
     }
 
+    /// A thread that subscribes from the beginning on.
+    fn subscriber(&self, socket: &Socket) -> JoinHandle<Result<Subscription, SubscribeError>> {
+        let (log, socket) = (self.log.clone(), socket.clone());
+        thread::spawn(move || log.subscribe(STREAM, Offset(0), socket.sink()))
+    }
+
     /// What the writer does for an event.
     fn write(&mut self) {
         let stream = self.shared.stored_stream(STREAM);
@@ -244,10 +250,7 @@ fn who_subscribes_while_events_are_published_gets_them_all() {
     every_order(2, || {
         let mut world = World::new(0, 9);
         let socket = Socket::new(9, 2);
-        let subscriber = thread::spawn({
-            let (log, socket) = (world.log.clone(), socket.clone());
-            move || log.subscribe(STREAM, Offset(0), socket.sink())
-        });
+        let subscriber = world.subscriber(&socket);
         world.write();
         world.write();
         socket.complete(0);
@@ -283,10 +286,7 @@ fn who_is_overtaken_by_the_ring_reads_from_the_store() {
     every_order(2, || {
         let mut world = World::new(1, 1);
         let socket = Socket::new(9, 4);
-        let subscriber = thread::spawn({
-            let (log, socket) = (world.log.clone(), socket.clone());
-            move || log.subscribe(STREAM, Offset(0), socket.sink())
-        });
+        let subscriber = world.subscriber(&socket);
         (0..3).for_each(|_| world.write());
         socket.complete(0);
         let subscription = subscriber.join().unwrap();
@@ -323,10 +323,7 @@ fn a_close_ends_who_is_live_and_who_is_behind() {
         let mut world = World::new(1, 9);
         let [live, behind] = [1, 0].map(|start| (start, Socket::new(9, 9)));
         let live_subscription = world.log.subscribe(STREAM, Offset(1), live.1.sink());
-        let subscriber = thread::spawn({
-            let (log, socket) = (world.log.clone(), behind.1.clone());
-            move || log.subscribe(STREAM, Offset(0), socket.sink())
-        });
+        let subscriber = world.subscriber(&behind.1);
         world.write();
         world.end();
         assert!(live_subscription.is_ok());
@@ -343,10 +340,7 @@ fn a_close_ends_who_begins_a_stream() {
     every_order(3, || {
         let world = World::new(0, 9);
         let socket = Socket::new(9, 9);
-        let subscriber = thread::spawn({
-            let (log, socket) = (world.log.clone(), socket.clone());
-            move || log.subscribe(STREAM, Offset(0), socket.sink())
-        });
+        let subscriber = world.subscriber(&socket);
         world.end();
         socket.closed_unless_refused(0, &subscriber.join().unwrap());
     });

@@ -3,20 +3,23 @@
 use std::fs;
 use std::process::Command;
 
-/// Runs scenarios with two clients and ten messages of each sender, and gives the rows of the table as cells.
-fn rows(scenarios: &[&str], more: &[&str]) -> Vec<Vec<String>> {
+/// Runs the bench with one round and wherever the system likes, which must go well, and gives what it says.
+fn bench(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
-        .args(scenarios)
-        .args(["--clients", "2", "--messages", "10", "--rounds", "1"])
-        .args(["--hold", "0.05", "--cores", "none"])
-        .args(more)
+        .args(arguments)
+        .args(["--rounds", "1", "--cores", "none"])
         .output()
         .expect("it can be started");
-    let (said, complaints) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{complaints}");
+    said
+}
+
+/// Runs scenarios with two clients and ten messages of each sender, and gives the rows of the table as cells.
+fn rows(scenarios: &[&str], more: &[&str]) -> Vec<Vec<String>> {
+    let tiny = ["--clients", "2", "--messages", "10", "--hold", "0.05"];
+    let said = bench(&[scenarios, &tiny, more].concat());
     let cells = |line: &str| {
         let line = line.trim_matches('|');
         line.split('|').map(|cell| cell.trim().to_owned()).collect()
@@ -83,18 +86,10 @@ fn the_scenarios_of_the_chat_run_without_a_fault() {
 fn every_series_of_growth_runs_without_a_fault() {
     let folder = tempfile::tempdir().expect("a folder");
     let plot = folder.path().join("growth.svg");
+    let file = plot.to_str().expect("a name in UTF-8");
     // No time at all, so that each size is measured by the first messages that come.
-    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
-        .args(["growth", "--rounds", "1", "--seconds", "0.0001"])
-        .args(["--at-most", "100", "--cores", "none", "--plot"])
-        .arg(&plot)
-        .output()
-        .expect("it can be started");
-    let (said, complaints) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "{said}\n{complaints}");
+    let quick = ["--seconds", "0.0001", "--at-most", "100"];
+    let said = bench(&[&["growth", "--plot", file][..], &quick].concat());
     let ours = said.lines().filter(|line| line.contains("| ours "));
     assert_eq!(ours.count(), 17, "{said}");
     let drawn = fs::read_to_string(plot).expect("drawn");

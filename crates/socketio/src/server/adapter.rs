@@ -266,11 +266,7 @@ impl LocalAdapter {
         if socket.link().push(reply.as_slice()).is_err() {
             return Err(NotInserted::SessionOver);
         }
-        let was_there = self.events.is_watched() && rooms.exists(socket.id());
-        let member = rooms.insert(socket.room().clone(), socket.clone());
-        if self.events.is_watched() {
-            self.events.inserted(socket.room(), was_there);
-        }
+        let member = self.add(rooms, socket);
         for room in joined {
             if let Err(error) = self.join_in(rooms, member, socket.room(), room) {
                 tracing::debug!(id = socket.id(), %error, "room of a middleware not joined");
@@ -341,6 +337,15 @@ impl LocalAdapter {
             }
         }
         self.events.tell();
+    }
+
+    fn add(&self, rooms: &mut Rooms<Socket>, socket: &Socket) -> Member {
+        let was_there = self.events.is_watched() && rooms.exists(socket.id());
+        let member = rooms.insert(socket.room().clone(), socket.clone());
+        if self.events.is_watched() {
+            self.events.inserted(socket.room(), was_there);
+        }
+        member
     }
 
     fn join_in(

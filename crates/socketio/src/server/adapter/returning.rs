@@ -313,15 +313,6 @@ impl LocalAdapter {
         is_complete.then_some(Err(NotInserted::SessionOver))
     }
 
-    fn add(&self, rooms: &mut Rooms<Socket>, socket: &Socket) -> Member {
-        let was_there = self.events.is_watched() && rooms.exists(socket.id());
-        let member = rooms.insert(socket.room().clone(), socket.clone());
-        if self.events.is_watched() {
-            self.events.inserted(socket.room(), was_there);
-        }
-        member
-    }
-
     /// Emits an event to one socket. It is kept if that is away, also when this is a handle of a socket that was cut off
     /// and is there again by another one.
     pub(crate) fn emit_for_recovery(

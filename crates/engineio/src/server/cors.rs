@@ -147,6 +147,16 @@ mod tests {
         headers.iter().map(pair).collect()
     }
 
+    fn headers_of(cors: &Cors, origin: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        add_headers(
+            cors,
+            origin.map(HeaderValue::from_static).as_ref(),
+            &mut headers,
+        );
+        headers
+    }
+
     fn preflight_of(cors: &Cors, request: &[(&'static str, &str)]) -> HeaderMap {
         let request = map(request);
         let mut response = preflight(cors, &request);
@@ -157,12 +167,7 @@ mod tests {
 
     #[test]
     fn a_named_origin_is_reflected() {
-        let mut headers = HeaderMap::new();
-        add_headers(
-            &named(),
-            Some(&HeaderValue::from_static("http://b.test")),
-            &mut headers,
-        );
+        let headers = headers_of(&named(), Some("http://b.test"));
         let expected = map(&[
             ("access-control-allow-origin", "http://b.test"),
             ("vary", "Origin"),
@@ -174,9 +179,8 @@ mod tests {
 
     #[test]
     fn another_origin_gets_no_grant_but_caches_are_told() {
-        for origin in [None, Some(HeaderValue::from_static("http://evil.test"))] {
-            let mut headers = HeaderMap::new();
-            add_headers(&named(), origin.as_ref(), &mut headers);
+        for origin in [None, Some("http://evil.test")] {
+            let headers = headers_of(&named(), origin);
             assert_eq!(headers.get("access-control-allow-origin"), None);
             assert_eq!(headers["vary"], "Origin");
         }
@@ -184,12 +188,7 @@ mod tests {
 
     #[test]
     fn any_origin_is_a_star_and_varies_by_nothing() {
-        let mut headers = HeaderMap::new();
-        add_headers(
-            &any(),
-            Some(&HeaderValue::from_static("http://b.test")),
-            &mut headers,
-        );
+        let headers = headers_of(&any(), Some("http://b.test"));
         assert_eq!(headers, map(&[("access-control-allow-origin", "*")]));
     }
 

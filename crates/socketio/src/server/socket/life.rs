@@ -18,7 +18,7 @@ use crate::{
         answer::Waiter,
         connect,
         flow::Flow,
-        handler::{HandlerName, start},
+        handler::{DisconnectHandler, HandlerName, start},
         listeners::Table,
         lock,
         phase::{End, Phase},
@@ -251,14 +251,11 @@ impl Socket {
             let _ = link.push(farewell.as_slice());
         }
         let own = self.own(|own| own.disconnecting.clone());
-        for handler in handlers.disconnecting.iter().chain(&own) {
-            let started = start(
-                link,
-                || HandlerName::Disconnecting,
-                || Ok(handler(self.clone(), reason)),
-            );
-            debug_assert!(started.is_ok(), "there are no arguments to be wrong");
-        }
+        self.tell_reason(
+            || HandlerName::Disconnecting,
+            [&handlers.disconnecting, &own],
+            reason,
+        );
         namespace.local_adapter().remove(member, self, reason);
         *lock(&self.0.phase) = Phase::Closed;
         let waiting = lock(&self.0.acks).take_all();
@@ -266,15 +263,25 @@ impl Socket {
         waiting.for_each(|waiter| waiter.tell(Err(AckError::Disconnected)));
         tracing::debug!(id = self.id(), namespace = self.namespace(), %reason, "socket disconnected");
         let own = self.own(|own| own.disconnect.clone());
-        for handler in handlers.disconnect.iter().chain(&own) {
-            let started = start(
-                link,
-                || HandlerName::Disconnect,
-                || Ok(handler(self.clone(), reason)),
-            );
+        self.tell_reason(
+            || HandlerName::Disconnect,
+            [&handlers.disconnect, &own],
+            reason,
+        );
+        self.gone();
+    }
+
+    /// Starts the handlers of the namespace, then the socket's own.
+    fn tell_reason(
+        &self,
+        name: fn() -> HandlerName,
+        handlers: [&[DisconnectHandler]; 2],
+        reason: DisconnectReason,
+    ) {
+        for handler in handlers.into_iter().flatten() {
+            let started = start(&self.0.link, name, || Ok(handler(self.clone(), reason)));
             debug_assert!(started.is_ok(), "there are no arguments to be wrong");
         }
-        self.gone();
     }
 
     /// Some of the socket's own handlers.

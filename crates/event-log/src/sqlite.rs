@@ -1,7 +1,7 @@
 //! The store in an SQLite file: one writing connection in WAL mode, and reading connections beside it.
 //!
-//! Only this module knows SQLite. `open` decides whether a file is ours to write, `reader` reads pages,
-//! `header`, `lock`, `disk` and `boot` are the looks at the system that SQLite does not take.
+//! Only this module knows SQLite. `open` decides whether a file is ours to write, `rows` writes batches, `reader` reads
+//! pages, `header`, `lock`, `disk` and `boot` are the looks at the system that SQLite does not take.
 
 mod boot;
 mod disk;
@@ -10,23 +10,23 @@ mod lock;
 mod open;
 mod reader;
 mod refusal;
+mod rows;
 mod schema;
 mod transaction;
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use crate::batch::{Found, Transaction, apply};
+use crate::batch::apply;
 use crate::{Append, Epoch, Offset, Outcome, Reader, Store, StoreError, sabotage};
 use lock::{LockFile, Mark};
-use reader::{Readers, crc};
+use reader::Readers;
+use rows::{Rows, to_sql};
 
 pub use refusal::OpenError;
 pub use rusqlite;
@@ -189,10 +189,7 @@ impl Store for SqliteStore {
         let known = self.events.take();
         sabotage::crash("before-begin");
         let outcomes = self.transact(|connection| {
-            let mut rows = Rows {
-                connection,
-                streams: HashMap::new(),
-            };
+            let mut rows = Rows::new(connection);
             let outcomes = apply(&mut rows, batch)?;
             sabotage::crash("after-insert");
             rows.write_tails()?;
@@ -247,135 +244,6 @@ impl Store for SqliteStore {
     }
 }
 
-/// The transaction that [`apply`] works in.
-struct Rows<'a> {
-    connection: &'a Connection,
-    streams: HashMap<String, StreamRow>,
-}
-
-/// A stream of this batch: its row, and the offset given last.
-#[derive(Clone, Copy)]
-struct StreamRow {
-    id: i64,
-    last: Offset,
-    changed: bool,
-}
-
-impl Rows<'_> {
-    fn stream(&mut self, name: &str) -> Result<Option<StreamRow>, StoreError> {
-        if let Some(stream) = self.streams.get(name) {
-            return Ok(Some(*stream));
-        }
-        let sql = "SELECT id, last FROM streams WHERE name = ?1";
-        let row = self.connection.prepare_cached(sql).and_then(|mut select| {
-            let row = select.query_row([name], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
-            row.optional()
-        });
-        let Some((id, last)) = row.map_err(store_error)? else {
-            return Ok(None);
-        };
-        let stream = StreamRow {
-            id,
-            last: from_sql(last)?,
-            changed: false,
-        };
-        self.streams.insert(name.to_owned(), stream);
-        Ok(Some(stream))
-    }
-
-    fn begin_stream(&mut self, name: &str) -> Result<StreamRow, StoreError> {
-        let sql = "INSERT INTO streams (name, last) VALUES (?1, 0)";
-        self.connection.execute(sql, [name]).map_err(store_error)?;
-        Ok(StreamRow {
-            id: self.connection.last_insert_rowid(),
-            last: Offset::ZERO,
-            changed: true,
-        })
-    }
-
-    fn write_tails(&self) -> Result<(), StoreError> {
-        let sql = "UPDATE streams SET last = ?2 WHERE id = ?1";
-        for stream in self.streams.values().filter(|stream| stream.changed) {
-            let update = self.connection.prepare_cached(sql);
-            let updated =
-                update.and_then(|mut update| update.execute((stream.id, to_sql(stream.last))));
-            updated.map_err(store_error)?;
-        }
-        Ok(())
-    }
-}
-
-impl Transaction for Rows<'_> {
-    fn last(&mut self, stream: &str) -> Result<Offset, StoreError> {
-        Ok(self
-            .stream(stream)?
-            .map_or(Offset::ZERO, |stream| stream.last))
-    }
-
-    fn find(&mut self, stream: &str, author: &str, key: &str) -> Result<Option<Found>, StoreError> {
-        let Some(stream) = self.stream(stream)? else {
-            return Ok(None);
-        };
-        let sql = "SELECT offset, content, at, crc FROM events WHERE stream = ?1 AND author = ?2 AND key = ?3";
-        let row = self.connection.prepare_cached(sql).and_then(|mut select| {
-            let row = select.query_row((stream.id, author, key), |row| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, Vec<u8>>(1)?,
-                    row.get(2)?,
-                    row.get::<_, i64>(3)?,
-                ))
-            });
-            row.optional()
-        });
-        let Some((offset, content, at, stored_crc)) = row.map_err(store_error)? else {
-            return Ok(None);
-        };
-        let offset = from_sql(offset)?;
-        let intact = stored_crc == i64::from(crc(stream.id, offset, author, key, &content, at));
-        Ok(Some(Found {
-            offset,
-            content: intact.then(|| Bytes::from(content)),
-        }))
-    }
-
-    fn insert(&mut self, append: &Append, offset: Offset) -> Result<(), StoreError> {
-        let Append {
-            stream: name,
-            author,
-            key,
-            content,
-            at,
-        } = append;
-        let stream = match self.stream(name)? {
-            Some(stream) => stream,
-            None => self.begin_stream(name)?,
-        };
-        let crc = crc(stream.id, offset, author, key, content, *at);
-        let sql = "INSERT INTO events (stream, offset, author, key, content, at, crc) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let insert = self.connection.prepare_cached(sql);
-        let values = (
-            stream.id,
-            to_sql(offset),
-            author,
-            key,
-            &content[..],
-            at,
-            crc,
-        );
-        let inserted = insert.and_then(|mut insert| insert.execute(values));
-        inserted.map_err(store_error)?;
-        let stream = StreamRow {
-            last: offset,
-            changed: true,
-            ..stream
-        };
-        self.streams.insert(name.clone(), stream);
-        Ok(())
-    }
-}
-
 /// Runs in a transaction that is committed, or rolled back after an error of whatever kind.
 fn transact<T>(
     connection: &mut Connection,
@@ -419,16 +287,6 @@ fn store_error(error: rusqlite::Error) -> StoreError {
         // The library does not understand the value it got.
         None => StoreError::Corrupt(error.to_string()),
     }
-}
-
-fn to_sql(offset: Offset) -> i64 {
-    i64::try_from(offset.0).unwrap_or(i64::MAX)
-}
-
-fn from_sql(offset: i64) -> Result<Offset, StoreError> {
-    let offset =
-        u64::try_from(offset).map_err(|_| StoreError::Corrupt("a negative offset".to_owned()));
-    offset.map(Offset)
 }
 
 /// The path of a file that stands beside the database and is named after it.

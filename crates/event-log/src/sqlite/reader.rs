@@ -9,7 +9,8 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags, Params, Row};
 
 use super::lock::LockFile;
-use super::{from_sql, store_error, to_sql};
+use super::rows::{from_sql, to_sql};
+use super::store_error;
 use crate::{Bounds, Event, Offset, PageLimit, Reader, StoreError};
 
 /// Connections that are open and not in use, at most; each has a cache of its own.

@@ -6,6 +6,7 @@ mod storing;
 use std::collections::BTreeMap;
 use std::fs;
 
+use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;

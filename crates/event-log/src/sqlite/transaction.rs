@@ -1,10 +1,8 @@
 //! Appending inside a transaction of the application, so that its rows and their events commit together or not at all.
 
-use std::collections::HashMap;
-
 use rusqlite::Transaction;
 
-use super::{Rows, SqliteStore, open, store_error};
+use super::{SqliteStore, open, rows::Rows, store_error};
 use crate::{Append, AppendError, Appended, Frame, Log, Outcome, StoreError, apply};
 
 impl SqliteStore {
@@ -63,10 +61,7 @@ pub fn append_in<F: Frame>(
     append: &Append,
 ) -> Result<Appended, AppendError> {
     log.admit(append)?;
-    let mut rows = Rows {
-        connection: transaction,
-        streams: HashMap::new(),
-    };
+    let mut rows = Rows::new(transaction);
     let outcomes = apply(&mut rows, std::slice::from_ref(append));
     let stored = outcomes.and_then(|outcomes| rows.write_tails().map(|()| outcomes));
     match stored.as_deref() {

@@ -272,13 +272,15 @@ export class Chat {
   }
 }
 
-/** What each attempt to connect sends: always the cursor of that moment. */
+/** What each attempt to connect sends: always the cursor of that moment, and what the last message is that it stands for. */
 export function credentials(clientId: string, timeline: Timeline): Record<string, unknown> {
   const { epoch, cursor } = timeline;
+  const { key, at } = (cursor === undefined ? undefined : timeline.at(cursor)) ?? { key: "" };
   return {
     clientId,
     ...(epoch === undefined ? {} : { epoch }),
     ...(cursor === undefined ? {} : { serverOffset: cursor }),
+    ...(key === "" || !Number.isSafeInteger(at) ? {} : { last: { clientOffset: key, at } }),
   };
 }
 

@@ -22,7 +22,11 @@ test("each_attempt_names_the_cursor_of_that_moment", () => {
   expect(auth()).toEqual({ clientId: "client", epoch: "e1" });
   socket.message(51);
   socket.message(52);
-  expect(auth()).toEqual({ clientId: "client", epoch: "e1", serverOffset: 52 });
+  const cursor = { epoch: "e1", serverOffset: 52 };
+  expect(auth()).toEqual({ clientId: "client", ...cursor, last: { clientOffset: "k-52", at: 0 } });
+  // Once the row is gone nothing is known of it.
+  timeline.forget(53);
+  expect(auth()).toEqual({ clientId: "client", ...cursor });
 });
 
 test("an_empty_server_gives_a_cursor_of_zero", () => {

@@ -24,8 +24,10 @@
 //! - `clientId`: 16 to 64 characters of the URL-safe base64 alphabet, random and kept secret. It gets answers, and
 //!   `epoch` before anything else. One of another shape is refused with `invalid clientId`.
 //! - `serverOffset`: an integer. Everything after it follows, in order, then what is new; 0 is the beginning.
-//! - `epoch`: the history that offset is of. If either does not fit, `resync` comes first, and then what a client without
-//!   an offset gets.
+//! - `epoch`: the history that offset is of.
+//! - `last`: the message at that offset, as `{clientOffset, at}`. By it a client is told of a history that was set back
+//!   behind it and has gone on under its old name since, as when a folder is restored with everything in it.
+//!   If one of the three does not fit, `resync` comes first, and then what a client without an offset gets.
 //! - `history`: without an offset, how many of the last messages to begin with.
 
 mod auth;

@@ -3,7 +3,9 @@
 //! ```text
 //!                  ┌────────────── supply ──────────────┐
 //!                  ▼                                    │
-//!   behind ──► ( step ) ──► Read: the ring begins later ┘
+//!   behind ──► ( step ) ──► Read: the ring begins later,
+//!                  │        or what was seen last is    │
+//!                  │        to be compared ─────────────┘
 //!                │  │ ▲
 //!                │  │ └──── Room: the sink is full, wait for it
 //!                │  └─ Again: a page was taken, let others run
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use crate::ring::After;
 use crate::stream::{Advance, Joined, Member, Stream};
 use crate::subscription::Counted;
-use crate::{End, Epoch, Frame, Offset, Resync, Sink, StoreError, sabotage};
+use crate::{End, Epoch, Event, Frame, Offset, Resync, Seen, Sink, StoreError, sabotage};
 
 /// A member on its way to the tail.
 pub(crate) struct CatchUp<F> {
@@ -25,7 +27,25 @@ pub(crate) struct CatchUp<F> {
     member: Member<F>,
     /// Frames from `cursor + 1` on: never more than a page.
     page: VecDeque<F>,
+    /// What it says it has seen last, until that was compared with the store.
+    last: Option<Last>,
     counted: Counted,
+}
+
+/// The event that a reader has seen last.
+#[derive(Clone)]
+pub(crate) struct Last {
+    pub offset: Offset,
+    key: Box<str>,
+    at: i64,
+}
+
+/// Why nothing was read for a subscriber.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    Store(StoreError),
+    /// Something else is where it has seen its last event.
+    NotTheLast,
 }
 
 /// What a step ended with.
@@ -50,8 +70,21 @@ impl<F: Frame> CatchUp<F> {
             stream,
             member,
             page: VecDeque::new(),
+            last: None,
             counted,
         }
+    }
+
+    /// Is told nothing before it is known that it has seen what is stored.
+    pub fn behind(self, last: Last) -> Self {
+        Self {
+            last: Some(last),
+            ..self
+        }
+    }
+
+    pub fn last(&self) -> Option<&Last> {
+        self.last.as_ref()
     }
 
     pub fn stream(&self) -> &Arc<Stream<F>> {
@@ -75,6 +108,14 @@ impl<F: Frame> CatchUp<F> {
         if self.member.ticket.is_over() {
             return Next::Done;
         }
+        if self.last.is_some() {
+            // And with it what only the store has, if that is anything.
+            let missing = match self.stream.after(self.member.cursor, 0) {
+                After::InStore(missing) => missing.min(page as u64),
+                After::Frames(_) | After::Nothing => 0,
+            };
+            return Next::Read(self, missing);
+        }
         if self.page.is_empty() {
             match self.stream.after(self.member.cursor, page) {
                 After::Frames(frames) => self.page = frames.into(),
@@ -97,17 +138,21 @@ impl<F: Frame> CatchUp<F> {
     /// Takes what was read after the cursor.
     pub fn supply(
         mut self,
-        read: Result<Vec<(Offset, F)>, StoreError>,
+        read: Result<Vec<(Offset, F)>, ReadError>,
         epoch: Epoch,
         wanted: u64,
     ) -> Next<F> {
         let frames = match read {
             Ok(frames) => frames,
-            Err(StoreError::Busy | StoreError::Unavailable(_)) => {
+            Err(ReadError::Store(StoreError::Busy | StoreError::Unavailable(_))) => {
                 return Next::ReadLater(self, wanted);
             }
-            Err(StoreError::Closed) => return self.over(End::Closed),
-            Err(StoreError::Corrupt(what)) => {
+            Err(ReadError::NotTheLast) => {
+                let bounds = self.stream.bounds();
+                return self.over(End::Resync(Resync::new(epoch, bounds)));
+            }
+            Err(ReadError::Store(StoreError::Closed)) => return self.over(End::Closed),
+            Err(ReadError::Store(StoreError::Corrupt(what))) => {
                 tracing::error!(stream = %self.stream.name, cursor = %self.member.cursor, what, "an event cannot be read");
                 return self.over(End::Unreadable);
             }
@@ -121,7 +166,7 @@ impl<F: Frame> CatchUp<F> {
             last = offset;
             self.page.push_back(frame);
         }
-        if !self.page.is_empty() {
+        if self.last.take().is_some() || !self.page.is_empty() {
             return Next::Again(self);
         }
         let bounds = self.stream.bounds();
@@ -138,6 +183,7 @@ impl<F: Frame> CatchUp<F> {
             stream,
             member,
             page,
+            last,
             counted,
         } = self;
         match stream.join(member) {
@@ -146,6 +192,7 @@ impl<F: Frame> CatchUp<F> {
                 stream,
                 member,
                 page,
+                last,
                 counted,
             }),
             Joined::Over(member) => {
@@ -158,5 +205,30 @@ impl<F: Frame> CatchUp<F> {
     fn over(self, end: End) -> Next<F> {
         self.end(end);
         Next::Done
+    }
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Last {
+    pub fn new(offset: Offset, seen: Seen<'_>) -> Self {
+        Self {
+            offset,
+            key: seen.key.into(),
+            at: seen.at,
+        }
+    }
+
+    /// The cursor behind which it stands.
+    pub fn before(&self) -> Offset {
+        Offset(self.offset.0.saturating_sub(1))
+    }
+
+    pub fn is(&self, event: &Event) -> bool {
+        (event.offset, &*event.key, event.at) == (self.offset, &*self.key, self.at)
     }
 }

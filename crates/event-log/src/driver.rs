@@ -114,9 +114,8 @@ impl<S: Store, F: Frame> Driver<S, F> {
 
     fn read(&self, catch_up: CatchUp<F>, rows: u64) -> Next<F> {
         let after: Offset = catch_up.member().cursor;
-        let frames = self
-            .shared
-            .read_frames(&catch_up.stream().name, after, rows);
+        let (name, last) = (&catch_up.stream().name, catch_up.last());
+        let frames = self.shared.read_frames(name, after, rows, last);
         catch_up.supply(frames, self.shared.epoch, rows)
     }
 

@@ -159,6 +159,23 @@ pub struct Cursor<'a> {
     pub epoch: Option<&'a str>,
     /// The last event the reader has.
     pub offset: Offset,
+    /// What that event was, if the reader knows.
+    ///
+    /// By this a history that was set back behind the reader is told: one that is restored with everything beside it
+    /// looks as it did when it was copied, and goes on under its old name, with other events at the same offsets.
+    /// An event that is not kept any more is not compared.
+    pub last: Option<Seen<'a>>,
+}
+
+/// What a reader remembers of the last event it has, to tell it from another one at its offset.
+///
+/// If it is the same event, all before it are the same, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen<'a> {
+    /// Its key.
+    pub key: &'a str,
+    /// When it was said. A key that is used again at the same place was used at another time.
+    pub at: i64,
 }
 
 impl From<Offset> for Cursor<'_> {
@@ -167,6 +184,7 @@ impl From<Offset> for Cursor<'_> {
         Self {
             epoch: None,
             offset,
+            last: None,
         }
     }
 }

@@ -55,8 +55,8 @@
 //! - **Dense.** The offsets of a stream are 1, 2, 3 and so on, in the order of the commits.
 //! - **The same for all.** Each subscriber is offered `cursor + 1` and never anything else. One that is slow waits for
 //!   its own room and holds up nobody.
-//! - **Never silent.** A cursor that means nothing here, because it is of another [`Epoch`], beyond the tail or below
-//!   the oldest event that is kept, is answered with a [`Resync`]; a subscription that the log must end is told
+//! - **Never silent.** A cursor that means nothing here, because it is of another [`Epoch`], beyond the tail, below the
+//!   oldest event that is kept or [behind another event](Cursor::last), is answered with a [`Resync`]; a subscription that the log must end is told
 //!   [why](End), as is who reads from a [`channel`]; an append is stored, refused for good, or to be retried, and [says which](AppendError).
 //!
 //! # How it works
@@ -129,7 +129,9 @@ pub use channel::{ChannelSink, Frames, channel};
 pub use config::Config;
 pub use driver::{Driver, Replayed};
 pub use epoch::Epoch;
-pub use event::{Append, AppendError, Appended, Bounds, Cursor, Event, Invalid, Offset, Resync};
+pub use event::{
+    Append, AppendError, Appended, Bounds, Cursor, Event, Invalid, Offset, Resync, Seen,
+};
 pub use log::{Log, Receipt};
 pub use retention::Retention;
 pub use sink::{End, Frame, Offered, Room, Sink};

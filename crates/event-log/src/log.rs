@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::catch_up::CatchUp;
+use crate::catch_up::{CatchUp, Last};
 use crate::inbox::Refused;
 use crate::shared::{Job, Shared};
 use crate::stats::count;
@@ -131,6 +131,9 @@ impl<F: Frame> Log<F> {
     }
 
     /// Delivers everything after a cursor to a sink, in order and without end: what is stored, then what is new.
+    ///
+    /// What the reader [has seen last](Cursor::last) is compared with the store afterwards, and if it is another event there, the
+    /// sink is told by [`End::Resync`](crate::End::Resync) before anything is offered to it.
     pub fn subscribe<'a>(
         &self,
         stream: &str,
@@ -145,6 +148,13 @@ impl<F: Frame> Log<F> {
         self.fits(from, stream.bounds())?;
         let member = self.shared.member(from.offset, sink);
         let ticket = Arc::clone(&member.ticket);
+        // Before the first event there is nothing that could be another.
+        if let Some(last) = from.last.filter(|_| from.offset > Offset::ZERO) {
+            let last = Last::new(from.offset, last);
+            let catch_up = CatchUp::new(Arc::clone(&stream), member).behind(last);
+            stream.signal.starting(catch_up);
+            return Ok(Subscription::new(ticket, stream));
+        }
         match stream.join(member) {
             Joined::Live => {}
             Joined::Behind(member) => {
@@ -156,7 +166,8 @@ impl<F: Frame> Log<F> {
         Ok(Subscription::new(ticket, stream))
     }
 
-    /// Says whether everything after a cursor can be told, as [`subscribe`](Self::subscribe) does too.
+    /// Says whether everything after a cursor can be told, as [`subscribe`](Self::subscribe) does too, but without a look
+    /// at what the reader [has seen last](Cursor::last).
     pub fn check<'a>(&self, stream: &str, cursor: impl Into<Cursor<'a>>) -> Result<(), Resync> {
         self.fits(cursor.into(), self.shared.bounds(stream))
     }
@@ -165,7 +176,9 @@ impl<F: Frame> Log<F> {
         let same_epoch = cursor
             .epoch
             .is_none_or(|epoch| epoch == self.shared.epoch.as_str());
-        if same_epoch && bounds.fits(cursor.offset) {
+        let longest = self.shared.config.max_name_bytes;
+        let could_be = cursor.last.is_none_or(|last| last.key.len() <= longest);
+        if same_epoch && could_be && bounds.fits(cursor.offset) {
             Ok(())
         } else {
             Err(Resync::new(self.shared.epoch, bounds))

@@ -176,8 +176,9 @@ async fn run<F: Frame>(catch_up: CatchUp<F>, shared: Arc<Shared<F>>) {
             Next::Read(catch_up, rows) => {
                 let name = Arc::clone(&catch_up.stream().name);
                 let after = catch_up.member().cursor;
+                let last = catch_up.last().cloned();
                 let frames = read(&shared, move |shared| {
-                    shared.read_frames(&name, after, rows)
+                    shared.read_frames(&name, after, rows, last.as_ref())
                 })
                 .await;
                 catch_up.supply(frames, shared.epoch, rows)
@@ -188,13 +189,14 @@ async fn run<F: Frame>(catch_up: CatchUp<F>, shared: Arc<Shared<F>>) {
 }
 
 /// Reads from the store when it is this reader's turn, on a thread where that may block.
-pub(crate) async fn read<F, T>(
+pub(crate) async fn read<F, T, E>(
     shared: &Arc<Shared<F>>,
-    read: impl FnOnce(&Shared<F>) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError>
+    read: impl FnOnce(&Shared<F>) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
 where
     F: Frame,
     T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
 {
     if shared.is_driven {
         return read(shared);
@@ -207,5 +209,5 @@ where
         read(&shared)
     });
     task.await
-        .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+        .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()).into()))
 }

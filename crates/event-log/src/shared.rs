@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::catch_up::{Last, ReadError};
 use crate::inbox::Inbox;
 use crate::ring::{Ring, RingLimits};
 use crate::signal::Signal;
@@ -152,16 +153,31 @@ impl<F: Frame> Shared<F> {
         }
     }
 
-    /// Reads what a subscriber lacks, as frames. Blocks.
+    /// Reads what a subscriber lacks, as frames, and with it what it says it has seen last. Blocks.
     pub fn read_frames(
         &self,
         stream: &str,
         after: Offset,
         rows: u64,
-    ) -> Result<Vec<(Offset, F)>, StoreError> {
-        let events = self.reader.page_after(stream, after, self.page(rows))?;
-        Ok(events
-            .iter()
+        last: Option<&Last>,
+    ) -> Result<Vec<(Offset, F)>, ReadError> {
+        let from = last.map_or(after, Last::before);
+        let page = self.page(rows.saturating_add(after.0 - from.0));
+        let read = self.reader.page_after(stream, from, page);
+        let events = match read {
+            // Whether it is the same is not known, and it will not be known later.
+            Err(StoreError::Corrupt(_)) if last.is_some() => return Err(ReadError::NotTheLast),
+            read => read?,
+        };
+        if let Some(last) = last
+            && !events.first().is_some_and(|event| last.is(event))
+            // Who has only what is forgotten gets all that is kept, whatever it has.
+            && self.bounds(stream).first <= last.offset
+        {
+            return Err(ReadError::NotTheLast);
+        }
+        let new = events.iter().filter(|event| event.offset > after);
+        Ok(new
             .map(|event| (event.offset, (self.encode)(event)))
             .collect())
     }

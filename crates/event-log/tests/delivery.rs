@@ -239,6 +239,7 @@ async fn a_cursor_that_does_not_fit_is_told_so() {
     let cursor = |epoch, offset| Cursor {
         epoch,
         offset: Offset(offset),
+        last: None,
     };
     let same = epoch(1);
     let other = epoch(2);

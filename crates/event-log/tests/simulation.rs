@@ -197,6 +197,7 @@ impl World {
                 let cursor = Cursor {
                     epoch: Some(epoch.as_str()),
                     offset: reader.cursor(),
+                    last: None,
                 };
                 let subscription = self.log.subscribe(STREAM, cursor, reader.socket.clone());
                 reader.subscription = Some(subscription.expect("the store forgets nothing"));

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::answer::Contract;
 use crate::checker::FINAL;
-use crate::client::{Incoming, Session, Visit, Way};
+use crate::client::{Incoming, Seen, Session, Visit, Way};
 use crate::content::key_of;
 use crate::history::{Facts, Kind, Op};
 use crate::rng::hash;
@@ -99,7 +99,7 @@ pub async fn read_all(world: &World, server: SocketAddr, least: u64) -> io::Resu
     let mut session = reader.open(server, Way::WebSocket).await?;
     loop {
         if let Some(oldest) = reader.oldest.take() {
-            reader.cursor = Some(oldest.saturating_sub(1));
+            (reader.cursor, reader.last) = (Some(oldest.saturating_sub(1)), None);
             session = reader.open(server, Way::WebSocket).await?;
         }
         let quiet = Duration::from_millis(500);
@@ -143,6 +143,8 @@ struct Reader<'a> {
     name: &'a str,
     /// Everything up to this has come, without a hole. Of this epoch: with another one it means nothing.
     cursor: Option<u64>,
+    /// The message at the cursor.
+    last: Option<Seen>,
     highest: u64,
     epoch: Option<String>,
     /// It was told to start anew, where the oldest message that is kept has this offset.
@@ -155,6 +157,7 @@ impl<'a> Reader<'a> {
             world,
             name,
             cursor: from,
+            last: None,
             highest: 0,
             epoch: None,
             oldest: None,
@@ -171,6 +174,7 @@ impl<'a> Reader<'a> {
             client_id: self.world.client_id(self.name),
             after,
             epoch: self.epoch.clone(),
+            last: self.last.clone(),
             history: Some(20),
         };
         let session = Session::open(server, way, &visit).await?;
@@ -190,7 +194,11 @@ impl<'a> Reader<'a> {
 
     async fn take(&mut self, session: &mut Session) -> bool {
         match session.next().await {
-            Some(Incoming::Message { content, offset }) => {
+            Some(Incoming::Message {
+                content,
+                offset,
+                seen,
+            }) => {
                 let value = Facts {
                     hash: Some(hash(content.as_bytes())),
                     ..Facts::offset(offset)
@@ -198,7 +206,7 @@ impl<'a> Reader<'a> {
                 self.note(Op::Receive, Kind::Ok, Some(key_of(&content)), value);
                 self.highest = self.highest.max(offset);
                 if self.cursor.is_none_or(|cursor| offset == cursor + 1) {
-                    self.cursor = Some(offset);
+                    (self.cursor, self.last) = (Some(offset), seen);
                 }
             }
             Some(Incoming::Epoch { name: epoch, .. }) => {
@@ -210,7 +218,7 @@ impl<'a> Reader<'a> {
                     self.note(Op::Epoch, Kind::Info, None, value);
                     // Whoever is cut off before the rest comes again with nothing.
                     if self.epoch.replace(epoch).is_some() {
-                        (self.cursor, self.highest) = (None, 0);
+                        (self.cursor, self.last, self.highest) = (None, None, 0);
                     }
                 }
             }
@@ -221,7 +229,7 @@ impl<'a> Reader<'a> {
                     ..Facts::offset(last)
                 };
                 self.note(Op::Resync, Kind::Info, None, value);
-                (self.cursor, self.oldest) = (None, Some(first));
+                (self.cursor, self.last, self.oldest) = (None, None, Some(first));
             }
             Some(Incoming::Answer { .. } | Incoming::Other) => {}
             None => return false,

@@ -20,10 +20,23 @@ pub struct Visitor {
 pub enum Start {
     /// It has nothing: the last messages, then live.
     Recent,
-    /// After this offset, of this epoch if it names one.
-    After { offset: u64, epoch: Option<String> },
+    /// After this offset, of this epoch if it names one, where it has this message if it says so.
+    After {
+        offset: u64,
+        epoch: Option<String>,
+        last: Option<Last>,
+    },
     /// What it says is no cursor at all; it has to be told.
     Invalid,
+}
+
+/// The last message a visitor has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Last {
+    /// Its `clientOffset`.
+    pub key: String,
+    /// Its `at`.
+    pub at: i64,
 }
 
 impl Visitor {
@@ -49,12 +62,29 @@ impl Start {
             Some(Value::String(epoch)) => Some(epoch.clone()),
             Some(_) => return Self::Invalid,
         };
+        let last = match auth.get("last") {
+            None | Some(Value::Null) => None,
+            Some(last) => match Last::from_json(last) {
+                Some(last) => Some(last),
+                None => return Self::Invalid,
+            },
+        };
         match auth.get("serverOffset") {
             None | Some(Value::Null) => Self::Recent,
-            Some(offset) => offset
-                .as_u64()
-                .map_or(Self::Invalid, |offset| Self::After { offset, epoch }),
+            Some(offset) => offset.as_u64().map_or(Self::Invalid, |offset| Self::After {
+                offset,
+                epoch,
+                last,
+            }),
         }
+    }
+}
+
+impl Last {
+    fn from_json(last: &Value) -> Option<Self> {
+        let key = last.get("clientOffset")?.as_str()?.to_owned();
+        let at = last.get("at")?.as_i64()?;
+        Some(Self { key, at })
     }
 }
 
@@ -93,13 +123,18 @@ mod tests {
             start(json!({"serverOffset": 0})),
             Start::After {
                 offset: 0,
-                epoch: None
+                epoch: None,
+                last: None
             }
         );
         let epoch = Some("e".to_owned());
         assert_eq!(
             start(json!({"serverOffset": 7, "epoch": "e"})),
-            Start::After { offset: 7, epoch }
+            Start::After {
+                offset: 7,
+                epoch,
+                last: None
+            }
         );
         for cursor in [
             json!("7"),
@@ -120,6 +155,32 @@ mod tests {
             start(json!({"serverOffset": 7, "epoch": 3})),
             Start::Invalid
         );
+    }
+
+    #[test]
+    fn what_was_seen_last_is_named_by_its_key_and_its_time() {
+        let of = |last| start(json!({"serverOffset": 7, "last": last}));
+        let expected = |last| Start::After {
+            offset: 7,
+            epoch: None,
+            last,
+        };
+        assert_eq!(of(json!(null)), expected(None));
+        let last = Some(Last {
+            key: "a-1".to_owned(),
+            at: 5,
+        });
+        assert_eq!(of(json!({"clientOffset": "a-1", "at": 5})), expected(last));
+        for last in [
+            json!("a-1"),
+            json!({}),
+            json!({"clientOffset": "a-1"}),
+            json!({"clientOffset": 1, "at": 5}),
+            json!({"clientOffset": "a-1", "at": "5"}),
+            json!({"clientOffset": "a-1", "at": 1e30}),
+        ] {
+            assert_eq!(of(last.clone()), Start::Invalid, "{last}");
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use event_log::{Cursor, End, Log, Offered, Offset, Resync, Sink, SubscribeError, Subscription};
+use event_log::{
+    Cursor, End, Log, Offered, Offset, Resync, Seen, Sink, SubscribeError, Subscription,
+};
 use serde::Serialize;
 use socketio::{EventPacket, Socket, TryEmitError};
 
@@ -20,9 +22,12 @@ pub struct Delivery {
 enum State {
     Waiting,
     Reading(
-        #[expect(
-            dead_code,
-            reason = "it is kept for its drop, which ends the subscription"
+        #[cfg_attr(
+            not(test),
+            expect(
+                dead_code,
+                reason = "it is kept for its drop, which ends the subscription"
+            )
         )]
         Subscription,
     ),
@@ -50,10 +55,18 @@ impl Delivery {
         };
         match &visitor.start {
             Start::Recent => feed.subscribe_to_recent(),
-            Start::After { offset, epoch } => {
+            Start::After {
+                offset,
+                epoch,
+                last,
+            } => {
                 feed.subscribe(Cursor {
                     epoch: epoch.as_deref(),
                     offset: Offset(*offset),
+                    last: last.as_ref().map(|last| Seen {
+                        key: &last.key,
+                        at: last.at,
+                    }),
                 });
             }
             // What is no cursor fits as little as one that is beyond everything.
@@ -72,6 +85,8 @@ impl Delivery {
         let mut state = self.lock();
         let unwanted = match &*state {
             State::Stopped => State::Reading(subscription),
+            // It has ended already, and the one after it may have been faster here.
+            _ if subscription.is_over() => State::Reading(subscription),
             State::Waiting | State::Reading(_) => {
                 std::mem::replace(&mut *state, State::Reading(subscription))
             }
@@ -156,5 +171,34 @@ impl Sink<EventPacket> for Feed {
             }
             End::Closed => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_log::memory::MemoryStore;
+    use event_log::{Config, Epoch, channel};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_subscription_that_is_over_replaces_none_that_is_not() {
+        let [first, second] = [1, 2].map(|seed| {
+            let store = MemoryStore::new(Epoch::from_random([seed; 15]));
+            Log::open(store, Config::default(), |event| event.offset).unwrap()
+        });
+        let [over, live] = [&first, &second].map(|log| {
+            let (sink, frames) = channel(1);
+            (log.subscribe(STREAM, Offset::ZERO, sink).unwrap(), frames)
+        });
+        first.close().await.unwrap();
+        assert!(over.0.is_over());
+        let delivery = Delivery {
+            state: Mutex::new(State::Waiting),
+        };
+        delivery.keep(live.0);
+        delivery.keep(over.0);
+        let state = delivery.lock();
+        assert!(matches!(&*state, State::Reading(kept) if !kept.is_over()));
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-pub use session::{Incoming, Session, Visit};
+pub use session::{Incoming, Seen, Session, Visit};
 
 /// How long a connection may take until it is open.
 const OPEN_WITHIN: Duration = Duration::from_secs(3);

@@ -16,8 +16,17 @@ pub struct Visit {
     /// Everything after this is wanted.
     pub after: Option<u64>,
     pub epoch: Option<String>,
+    /// The message there.
+    pub last: Option<Seen>,
     /// Without an offset: how many of the last messages are wanted.
     pub history: Option<u64>,
+}
+
+/// What a client remembers of a message to know it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub key: String,
+    pub at: i64,
 }
 
 /// What a client is told.
@@ -26,6 +35,8 @@ pub enum Incoming {
     Message {
         content: String,
         offset: u64,
+        /// If the server says so.
+        seen: Option<Seen>,
     },
     Answer {
         id: u64,
@@ -94,12 +105,25 @@ impl Visit {
             ("clientId", self.client_id.clone().map(Value::from)),
             ("serverOffset", self.after.map(Value::from)),
             ("epoch", self.epoch.clone().map(Value::from)),
+            ("last", self.last.as_ref().map(Seen::to_json)),
             ("history", self.history.map(Value::from)),
         ];
         let named = fields
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Value::Object(named.collect())
+    }
+}
+
+impl Seen {
+    fn of(details: &Value) -> Option<Self> {
+        let key = details.get("clientOffset")?.as_str()?.to_owned();
+        let at = details.get("at")?.as_i64()?;
+        Some(Self { key, at })
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"clientOffset": self.key, "at": self.at})
     }
 }
 
@@ -111,6 +135,7 @@ fn event(arguments: &[Value]) -> Incoming {
                 Some(offset) => Incoming::Message {
                     content: content.clone(),
                     offset,
+                    seen: arguments.get(3).and_then(Seen::of),
                 },
                 None => Incoming::Other,
             }
@@ -138,12 +163,19 @@ mod tests {
 
     #[test]
     fn events_are_told_apart() {
-        let message = [json!("chat message"), json!("hi"), json!(4), json!({})];
-        let expected = Incoming::Message {
+        let details = json!({"author": "ann", "clientOffset": "a-1", "at": 7});
+        let message = [json!("chat message"), json!("hi"), json!(4), details];
+        let expected = |seen| Incoming::Message {
             content: "hi".to_owned(),
             offset: 4,
+            seen,
         };
-        assert_eq!(event(&message), expected);
+        let seen = Seen {
+            key: "a-1".to_owned(),
+            at: 7,
+        };
+        assert_eq!(event(&message), expected(Some(seen)));
+        assert_eq!(event(&message[..3]), expected(None));
         assert_eq!(event(&message[..2]), Incoming::Other);
         let expected = Incoming::Epoch {
             name: "e".to_owned(),

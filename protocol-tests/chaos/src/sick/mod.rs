@@ -1,6 +1,7 @@
 //! Sick databases: the server refuses them with a sentence and leaves them alone, or serves what is a prefix of what was
 //! stored under a new name. Never other content, never a panic, and never silence to a client that has more.
 
+mod restored;
 mod spoil;
 
 use std::io::{self, Write};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use crate::answer::{Answer, Contract};
-use crate::client::{Incoming, Session, Visit, Way};
+use crate::client::{Incoming, Seen, Session, Visit, Way};
 use crate::content::content_of;
 use crate::rng::Rng;
 use crate::server::Server;
@@ -42,6 +43,8 @@ struct Ward {
     server: Server,
     database: PathBuf,
     epoch: String,
+    /// All that was stored, as a client remembers it.
+    seen: Vec<Seen>,
     /// By the server, since it was last started.
     said: String,
 }
@@ -69,7 +72,7 @@ pub async fn try_all(command: &[String], seed: u64, times: u64) -> io::Result<bo
         for attempt in 0..tries {
             sickness.spoil(&ward.database, &good, &older, &mut rng)?;
             let held = sickness.hold(&ward.database)?;
-            let outcome = ward.outcome().await;
+            let outcome = ward.outcome(sickness).await;
             drop(held);
             sickness.cure(&ward.database)?;
             // A server that neither serves nor refuses is wrong, and the others are still worth a look.
@@ -116,6 +119,7 @@ impl Ward {
             server,
             database,
             epoch: String::new(),
+            seen: Vec::new(),
             said: String::new(),
         };
         ward.server.start().await?;
@@ -125,6 +129,7 @@ impl Ward {
         let older = Files::read(&ward.database)?;
         ward.server.start().await?;
         ward.write(BACKED_UP..STORED).await?;
+        ward.look_at_all().await?;
         ward.server.kill().await?;
         let good = Files::read(&ward.database)?;
         Ok((ward, good, older))
@@ -145,21 +150,45 @@ impl Ward {
         Ok(())
     }
 
+    /// Remembers what is stored.
+    async fn look_at_all(&mut self) -> io::Result<()> {
+        let mut reader = self.visit(Some(0), None).await?;
+        while (self.seen.len() as u64) < STORED {
+            match timeout(SILENCE, reader.next()).await {
+                Ok(Some(Incoming::Message { seen, .. })) => {
+                    let silent = || io::Error::other("it does not say when a message was said");
+                    self.seen.push(seen.ok_or_else(silent)?);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => {
+                    return Err(io::Error::other(
+                        "a healthy server does not show all it has",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn visit(&self, after: Option<u64>, epoch: Option<String>) -> io::Result<Session> {
         let visit = Visit {
             client_id: Some("chaos-somebody-sick".to_owned()),
             after,
             epoch,
+            last: after.and_then(|after| self.seen.get(after.checked_sub(1)? as usize).cloned()),
             history: Some(0),
         };
         Session::open(self.server.address(), Way::WebSocket, &visit).await
     }
 
     /// Starts the server on what is there, and looks.
-    async fn outcome(&mut self) -> io::Result<Outcome> {
+    async fn outcome(&mut self, sickness: Sickness) -> io::Result<Outcome> {
         let before = Files::read(&self.database)?.content();
         let said = self.server.said().len();
-        let outcome = self.observe().await;
+        let outcome = match sickness {
+            Sickness::WholeFolder => self.observe_set_back().await,
+            _ => self.observe().await,
+        };
         self.server.kill().await?;
         self.said = self.server.said().split_off(said);
         if self.said.contains("panicked at") {
@@ -281,7 +310,10 @@ fn key(number: u64) -> String {
 async fn next_message(session: &mut Session) -> Result<Option<(u64, String)>, String> {
     let message = async {
         loop {
-            if let Incoming::Message { content, offset } = session.next().await? {
+            if let Incoming::Message {
+                content, offset, ..
+            } = session.next().await?
+            {
                 return Some((offset, content));
             }
         }

@@ -84,6 +84,8 @@ pub enum Sickness {
     OlderBackup,
     /// And nothing of what was beside the file.
     OlderBackupAlone,
+    /// With all that was beside the file, so that nothing there tells it.
+    WholeFolder,
     /// The file of the backup with the write-ahead log of later.
     MixedBackup,
     Truncated,
@@ -93,7 +95,7 @@ pub enum Sickness {
 }
 
 impl Sickness {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Nothing,
         Self::Protected,
         Self::Foreign,
@@ -106,6 +108,7 @@ impl Sickness {
         Self::NoSharedMemory,
         Self::OlderBackup,
         Self::OlderBackupAlone,
+        Self::WholeFolder,
         Self::MixedBackup,
         Self::Truncated,
         Self::TruncatedWriteAheadLog,
@@ -127,6 +130,7 @@ impl Sickness {
             Self::NoSharedMemory => "no shared memory",
             Self::OlderBackup => "an older backup",
             Self::OlderBackupAlone => "restored without its lock file",
+            Self::WholeFolder => "whole folder restored",
             Self::MixedBackup => "an older backup, a newer log",
             Self::Truncated => "truncated",
             Self::TruncatedWriteAheadLog => "write-ahead log truncated",
@@ -189,6 +193,7 @@ impl Sickness {
                 files = Files::default();
                 files.put("", older.of("").cloned().unwrap_or_default());
             }
+            Self::WholeFolder => files = older.clone(),
             Self::Truncated => truncate(&mut files, "", rng),
             Self::TruncatedWriteAheadLog => truncate(&mut files, "-wal", rng),
             Self::FlippedBytes => flip(&mut files, "", rng),

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import WebSocket from "ws";
-import { Inbox, PATIENCE, within } from "./wait.mjs";
-import { ask } from "./wire.mjs";
+import { Inbox, PATIENCE, settle, within } from "./wait.mjs";
+import { ask, request, Wire } from "./wire.mjs";
 
 export const ENGINE = "/engine.io/";
 export const SOCKET = "/socket.io/";
@@ -40,6 +40,20 @@ export class PollingSession {
   /** One POST, as it is answered. */
   post(body, headers = {}) {
     return ask(this.server, "POST", this.url, { body, headers: { "content-type": "text/plain;charset=UTF-8", ...headers } });
+  }
+
+  /** Writes a request on a connection of its own, which is returned. The rest of its body is for the test to write. */
+  async begin(method, options) {
+    const wire = await Wire.open(this.server.port);
+    await wire.write(request(method, this.url, options));
+    return wire;
+  }
+
+  /** The connection of a GET that the server has parked. */
+  async park() {
+    const wire = await this.begin("GET");
+    await settle();
+    return wire;
   }
 
   /** Sends packets in one POST: text with its type digit, or a buffer as a binary message. */

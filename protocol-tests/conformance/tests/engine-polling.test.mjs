@@ -8,14 +8,6 @@ import { differs, server } from "../lib/target.mjs";
 import { settle } from "../lib/wait.mjs";
 import { ask, request, Wire } from "../lib/wire.mjs";
 
-/** The connection of a GET that the server has parked. */
-async function parkedPoll(session) {
-  const wire = await Wire.open(session.server.port);
-  await wire.write(request("GET", session.url));
-  await settle();
-  return wire;
-}
-
 async function echoes(session, text = "still here") {
   await session.send(`4${text}`);
   assert.equal(await session.next(), `4${text}`);
@@ -32,7 +24,7 @@ group("Messages, ordering, flush", () => {
 
   test("a parked poll is answered as soon as there is a message", async () => {
     const session = await PollingSession.open(await server());
-    const poll = await parkedPoll(session);
+    const poll = await session.park();
     await session.send("4now");
     assert.equal((await poll.response()).body, "4now");
   });
@@ -81,8 +73,7 @@ group("Messages, ordering, flush", () => {
   test("a body written byte by byte is put together [msg.split]", async () => {
     const session = await PollingSession.open(await server());
     const body = Buffer.from("4é€😀\x1e4second");
-    const wire = await Wire.open(session.server.port);
-    await wire.write(request("POST", session.url, { headers: { "content-length": body.length } }));
+    const wire = await session.begin("POST", { headers: { "content-length": body.length } });
     await wire.writePieces(Array.from(body, (byte) => Buffer.from([byte])));
     assert.equal((await wire.response()).body, "ok");
     assert.equal(await session.next(), "4é€😀");
@@ -98,8 +89,7 @@ group("Messages, ordering, flush", () => {
 
   test("a chunked body is put together [msg.chunked]", async () => {
     const session = await PollingSession.open(await server());
-    const wire = await Wire.open(session.server.port);
-    await wire.write(request("POST", session.url, { headers: { "transfer-encoding": "chunked" } }));
+    const wire = await session.begin("POST", { headers: { "transfer-encoding": "chunked" } });
     await wire.writePieces(["3\r\n4a\x1e\r\n", "2\r\n4b\r\n", "0\r\n\r\n"]);
     assert.equal((await wire.response()).body, "ok");
     assert.equal(await session.next(), "4a");
@@ -137,8 +127,7 @@ group("Messages, ordering, flush", () => {
   test("a chunked body is refused with 413 when it grows over maxPayload [msg.over]", async (t) => {
     const session = await PollingSession.open(await server({ maxPayload: 100 }));
     const observer = await observe(t, session.server);
-    const wire = await Wire.open(session.server.port);
-    await wire.write(request("POST", session.url, { headers: { "transfer-encoding": "chunked" } }));
+    const wire = await session.begin("POST", { headers: { "transfer-encoding": "chunked" } });
     await wire.writePieces(Array.from({ length: 11 }, () => "a\r\n4xxxxxxxxx\r\n"));
     assert.equal((await wire.response()).status, 413);
     assert.equal((await observer.status(session.sid)).messages, 0);
@@ -146,8 +135,7 @@ group("Messages, ordering, flush", () => {
 
   test("a body that is declared too long is refused before it is sent", async () => {
     const session = await PollingSession.open(await server({ maxPayload: 100 }));
-    const wire = await Wire.open(session.server.port);
-    await wire.write(request("POST", session.url, { headers: { "content-length": 100_000_000 } }));
+    const wire = await session.begin("POST", { headers: { "content-length": 100_000_000 } });
     // The reference waits for the bytes and refuses at the first one too many.
     if (differs({ reference: true, ours: false })) await wire.write("4".repeat(101));
     assert.equal((await wire.response()).status, 413);
@@ -179,7 +167,7 @@ group("Messages, ordering, flush", () => {
   test("a GET and a POST at the same time are the normal case", async () => {
     const session = await PollingSession.open(await server());
     for (let i = 0; i < 20; i += 1) {
-      const poll = await parkedPoll(session);
+      const poll = await session.park();
       await session.send(`4${i}`);
       assert.equal((await poll.response()).body, `4${i}`);
       poll.destroy();
@@ -198,7 +186,7 @@ group("Heartbeat, close, disconnect reasons", () => {
 
   test("a close packet releases the parked poll", async () => {
     const session = await PollingSession.open(await server());
-    const poll = await parkedPoll(session);
+    const poll = await session.park();
     await session.send("1");
     const response = await poll.response();
     assert.equal(`${response.status} ${response.body}`, "200 6");
@@ -215,7 +203,7 @@ group("Heartbeat, close, disconnect reasons", () => {
   test("a close by the server is a close packet to the parked poll, and the reason forced close [close.by-server]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
-    const poll = await parkedPoll(session);
+    const poll = await session.park();
     await session.send("4!close");
     assert.equal((await poll.response()).body, "1");
     assert.deepEqual(await observer.reasons(session.sid), ["forced close"]);
@@ -241,7 +229,7 @@ group("Heartbeat, close, disconnect reasons", () => {
   test("a second GET beside a parked one is refused with 400 and ends the session with transport error", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
-    const first = await parkedPoll(session);
+    const first = await session.park();
     assert.equal((await session.poll()).status, 400);
     assert.equal((await first.response()).body, "1");
     assert.deepEqual(await observer.reasons(session.sid), ["transport error"]);
@@ -250,8 +238,7 @@ group("Heartbeat, close, disconnect reasons", () => {
   test("a second POST beside an unfinished one is refused with 400 and ends the session with transport error", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
-    const first = await Wire.open(session.server.port);
-    await first.write(request("POST", session.url, { headers: { "content-length": 10 } }));
+    const first = await session.begin("POST", { headers: { "content-length": 10 } });
     await first.write("4a");
     await settle();
     assert.equal((await session.post("4b")).status, 400);
@@ -276,8 +263,7 @@ group("Heartbeat, close, disconnect reasons", () => {
     test(`${what} ends the session with parse error [close.parse-error]`, async (t) => {
       const session = await PollingSession.open(await server());
       const observer = await observe(t, session.server);
-      const wire = await Wire.open(session.server.port);
-      await wire.write(request("POST", session.url, { body }));
+      const wire = await session.begin("POST", { body });
       assert.deepEqual(await observer.reasons(session.sid), ["parse error"]);
     });
   }
@@ -285,8 +271,7 @@ group("Heartbeat, close, disconnect reasons", () => {
   test("a packet after a broken one is not delivered", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
-    const wire = await Wire.open(session.server.port);
-    await wire.write(request("POST", session.url, { body: "4a\x1exyz\x1e4b" }));
+    const wire = await session.begin("POST", { body: "4a\x1exyz\x1e4b" });
     assert.deepEqual(await observer.reasons(session.sid), ["parse error"]);
     assert.equal((await observer.status(session.sid)).messages, 1);
   });
@@ -294,15 +279,14 @@ group("Heartbeat, close, disconnect reasons", () => {
   test("a ping from the client goes the wrong way and ends the session with transport error", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
-    const wire = await Wire.open(session.server.port);
-    await wire.write(request("POST", session.url, { body: "2" }));
+    const wire = await session.begin("POST", { body: "2" });
     assert.deepEqual(await observer.reasons(session.sid), ["transport error"]);
   });
 
   test("a client that cuts its parked poll ends the session with transport error", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
-    const poll = await parkedPoll(session);
+    const poll = await session.park();
     poll.destroy();
     assert.deepEqual(await observer.reasons(session.sid), ["transport error"]);
   });
@@ -310,7 +294,7 @@ group("Heartbeat, close, disconnect reasons", () => {
   test("a client that resets its parked poll ends the session with transport error", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
-    const poll = await parkedPoll(session);
+    const poll = await session.park();
     poll.reset();
     assert.deepEqual(await observer.reasons(session.sid), ["transport error"]);
   });
@@ -318,8 +302,7 @@ group("Heartbeat, close, disconnect reasons", () => {
   test("a POST cut in the middle ends the session with transport error, and nothing of it is delivered [close.aborted]", async (t) => {
     const session = await PollingSession.open(await server());
     const observer = await observe(t, session.server);
-    const wire = await Wire.open(session.server.port);
-    await wire.write(request("POST", session.url, { headers: { "content-length": 10 } }));
+    const wire = await session.begin("POST", { headers: { "content-length": 10 } });
     await wire.write("4a\x1e4b");
     await settle();
     wire.destroy();

@@ -7,7 +7,6 @@ import { group, timed } from "../lib/groups.mjs";
 import { ENGINE, observe, PollingSession, WebSocketSession } from "../lib/sessions.mjs";
 import { differs, server } from "../lib/target.mjs";
 import { assertPassed, pause, settle, within } from "../lib/wait.mjs";
-import { request, Wire } from "../lib/wire.mjs";
 
 function dial(session) {
   return WebSocketSession.dial(session.server, session.path, `&sid=${session.sid}`);
@@ -25,13 +24,6 @@ async function upgrade(session) {
   const socket = await probe(session);
   await socket.send("5");
   return socket;
-}
-
-async function parkedPoll(session) {
-  const wire = await Wire.open(session.server.port);
-  await wire.write(request("GET", session.url));
-  await settle();
-  return wire;
 }
 
 async function echoes(session, text = "still here") {
@@ -62,7 +54,7 @@ group("Upgrade", () => {
 
   test("a poll that is parked is released with a noop so that the upgrade can go on [upgrade.noop]", async () => {
     const session = await PollingSession.open(await server());
-    const poll = await parkedPoll(session);
+    const poll = await session.park();
     const socket = await probe(session);
     const response = await poll.response();
     assert.equal(`${response.status} ${response.body}`, "200 6");
@@ -120,7 +112,7 @@ group("Upgrade", () => {
     const session = await PollingSession.open(await server());
     const socket = await probe(session);
     assert.equal((await session.poll()).body, "6");
-    const poll = await parkedPoll(session);
+    const poll = await session.park();
     await socket.send("5");
     assert.equal((await poll.response()).status, 200);
     await echoes(socket);

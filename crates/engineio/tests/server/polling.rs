@@ -4,6 +4,13 @@ use engineio::{CloseReason, Config, Frame};
 
 use crate::support::{Polling, Server, Told, target};
 
+/// A server that says nothing by itself, and a client of it.
+async fn opened() -> (Server, Polling) {
+    let server = Server::quiet(Config::default());
+    let client = Polling::open(&server).await;
+    (server, client)
+}
+
 #[tokio::test]
 async fn messages_come_back_in_order() {
     let server = Server::echo(Config::default());
@@ -14,8 +21,7 @@ async fn messages_come_back_in_order() {
 
 #[tokio::test]
 async fn a_parked_poll_is_answered_when_there_is_something() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     let link = server.link();
     client.park(&server).await;
     link.push(&[Frame::message("x"), Frame::message("y")])
@@ -25,8 +31,7 @@ async fn a_parked_poll_is_answered_when_there_is_something() {
 
 #[tokio::test]
 async fn a_body_may_come_in_chunks_and_pieces() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     client.begin_post("transfer-encoding: chunked\r\n").await;
     let post = &mut client.post;
     // The cut is within a character.
@@ -45,8 +50,7 @@ async fn a_body_may_come_in_chunks_and_pieces() {
 
 #[tokio::test]
 async fn a_second_poll_ends_the_session() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     client.park(&server).await;
     client.send("4a").await;
     assert_eq!(server.message().await, "a");
@@ -58,8 +62,7 @@ async fn a_second_poll_ends_the_session() {
 
 #[tokio::test]
 async fn a_second_post_ends_the_session() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     client.park(&server).await;
     client.send("4a").await;
     assert_eq!(server.message().await, "a");
@@ -77,8 +80,7 @@ async fn a_second_post_ends_the_session() {
 
 #[tokio::test]
 async fn a_poll_whose_connection_is_lost_ends_the_session() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     client.park(&server).await;
     client.send("4a").await;
     drop(client.get);
@@ -87,8 +89,7 @@ async fn a_poll_whose_connection_is_lost_ends_the_session() {
 
 #[tokio::test]
 async fn a_post_whose_connection_is_lost_ends_the_session() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     client.begin_post("content-length: 10\r\n").await;
     client.post.write("4a\x1e").await;
     drop(client.post);
@@ -98,8 +99,7 @@ async fn a_post_whose_connection_is_lost_ends_the_session() {
 
 #[tokio::test]
 async fn a_close_packet_ends_the_session_behind_the_messages_before_it() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     client.park(&server).await;
     client.send("4last\x1e1\x1e4late").await;
     assert_eq!(server.message().await, "last");
@@ -113,8 +113,7 @@ async fn a_close_packet_ends_the_session_behind_the_messages_before_it() {
 #[tokio::test]
 async fn what_does_not_decode_ends_the_session_with_parse_error() {
     for body in ["abc", "", "4a\x1e", "b*"] {
-        let mut server = Server::quiet(Config::default());
-        let mut client = Polling::open(&server).await;
+        let (mut server, mut client) = opened().await;
         client.park(&server).await;
         client.send(body).await;
         assert_eq!(server.closed().await, CloseReason::ParseError, "{body:?}");
@@ -141,8 +140,7 @@ async fn a_body_with_too_many_packets_ends_the_session() {
 
 #[tokio::test]
 async fn binary_content_ends_the_session_as_in_protocol_3() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     let headers = "content-type: application/octet-stream\r\ncontent-length: 2\r\n";
     client.begin_post(headers).await;
     client.post.write("4a").await;
@@ -152,8 +150,7 @@ async fn binary_content_ends_the_session_as_in_protocol_3() {
 
 #[tokio::test]
 async fn a_compressed_body_is_refused_and_the_session_lives_on() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     let headers = "content-encoding: gzip\r\ncontent-length: 2\r\n";
     client.begin_post(headers).await;
     client.post.write("4a").await;
@@ -165,8 +162,7 @@ async fn a_compressed_body_is_refused_and_the_session_lives_on() {
 
 #[tokio::test]
 async fn other_methods_are_refused_and_the_session_lives_on() {
-    let mut server = Server::quiet(Config::default());
-    let mut client = Polling::open(&server).await;
+    let (mut server, mut client) = opened().await;
     let target = client.target();
     client.get.begin("PUT", &target, "").await;
     assert_eq!(client.get.reply().await.status, 500);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Engine, Handler};
 use crate::error::CloseReason;
+use crate::sid::Sid;
 
 impl<H: Handler> Engine<H> {
     /// Takes no more sessions, and closes those there are with `forced close`, in random order, evenly over this time
@@ -14,8 +15,8 @@ impl<H: Handler> Engine<H> {
     /// that take their time. More than a year counts as a year. If the future is dropped, sessions whose turn has not come stay.
     pub async fn drain(&self, over: Duration) {
         self.refuse_sessions();
-        let mut random = Random::from_system();
         let mut sids: Vec<_> = self.links().iter().map(|link| link.sid()).collect();
+        let mut random = Random::of(&sids);
         random.shuffle(&mut sids);
         let start = tokio::time::Instant::now();
         let count = sids.len();
@@ -24,6 +25,7 @@ impl<H: Handler> Engine<H> {
             let moment = start + moment_of(turn, count, over, random.next());
             if moment > tokio::time::Instant::now() {
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep_until(moment) => {}
                     () = self.until(|| self.clients_count() == 0) => return,
                 }
@@ -53,10 +55,13 @@ fn moment_of(turn: usize, count: usize, over: Duration, random: u64) -> Duration
 struct Random(u64);
 
 impl Random {
-    /// One that starts at random.
-    fn from_system() -> Self {
-        // Without a source of randomness the order is a fixed one, which does no harm.
-        Self(getrandom::u64().unwrap_or_default())
+    /// One that starts from what is random already, or what the application has made: the ids of the sessions (FNV-1a).
+    /// So where those are the same again, all else is.
+    fn of(sids: &[Sid]) -> Self {
+        let bytes = sids.iter().flat_map(|sid| sid.as_str().bytes());
+        Self(bytes.fold(0xcbf2_9ce4_8422_2325, |seed, byte| {
+            (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        }))
     }
 
     fn next(&mut self) -> u64 {
@@ -111,6 +116,16 @@ mod tests {
         assert_eq!(moment_of(3, 5, Duration::ZERO, u64::MAX), Duration::ZERO);
         assert_eq!(moment_of(0, 0, OVER, 0), Duration::ZERO);
         assert!(moment_of(0, 1, Duration::MAX, u64::MAX) <= LONGEST);
+    }
+
+    #[test]
+    fn what_follows_from_the_ids_is_the_same_again() {
+        let drawn = |texts: &[&str]| {
+            let sids = texts.iter().map(|text| text.parse().unwrap());
+            Random::of(&sids.collect::<Vec<Sid>>()).next()
+        };
+        assert_eq!(drawn(&["a", "b"]), drawn(&["a", "b"]));
+        assert_ne!(drawn(&["a", "b"]), drawn(&["a", "c"]));
     }
 
     #[test]

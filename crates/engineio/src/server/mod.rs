@@ -250,13 +250,14 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// All sessions, by their ids, so that nothing hangs on the chance of a hash.
     fn links(&self) -> Vec<Arc<Link<H>>> {
         let sessions = self.sessions.read();
-        sessions
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+        let sessions = sessions.unwrap_or_else(PoisonError::into_inner);
+        let mut links: Vec<_> = sessions.values().cloned().collect();
+        drop(sessions);
+        links.sort_by_cached_key(|link| link.sid());
+        links
     }
 
     /// Whether another session is welcome.

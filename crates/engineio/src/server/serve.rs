@@ -15,7 +15,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
+    sync::{Notify, watch},
     task::unconstrained,
 };
 use tower_layer::Layer as _;
@@ -112,7 +112,11 @@ where
     };
     let mut runtimes = Runtimes::start(config)?;
     // Every connection holds a receiver: `closed` tells when the last of them is gone.
-    let (stopping, stopped) = watch::channel(());
+    let (stopping, is_stopped) = watch::channel(());
+    let stopped = Stopped {
+        is_stopped,
+        told: Arc::default(),
+    };
     let mut stop = pin!(stop);
     let result = loop {
         let next = async {
@@ -142,8 +146,10 @@ where
             }
         }
     };
+    let told = Arc::clone(&stopped.told);
     drop((listener, stopped));
     stopping.send_replace(());
+    told.notify_waiters();
     // A connection has the rest of its request to finish, and then it is dropped: it ends with its receiver.
     stopping.closed().await;
     result
@@ -163,7 +169,7 @@ async fn serve_connection<C, T, S, B>(
     mut http: http1::Builder,
     handshake: C,
     service: S,
-    mut stopped: watch::Receiver<()>,
+    stopped: Stopped,
     limits: ConnectionLimits,
     place: Option<Place>,
 ) where
@@ -185,7 +191,7 @@ async fn serve_connection<C, T, S, B>(
             Ok(Err(error)) => return tracing::debug!(%error, "handshake of a connection failed"),
             Err(_elapsed) => return tracing::debug!("handshake of a connection took too long"),
         },
-        _ = stopped.changed() => return,
+        () = stopped.come() => return,
     };
     let service = WithPeer {
         inner: service,
@@ -194,7 +200,7 @@ async fn serve_connection<C, T, S, B>(
     let stream = TokioIo::new(Patient::new(stream, limits.patience, place));
     http.timer(HeadTimer::default());
     let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
-    let result = match until_stopped(connection.as_mut(), &mut stopped).await {
+    let result = match until_stopped(connection.as_mut(), &stopped).await {
         Some(result) => result,
         None => {
             connection.as_mut().graceful_shutdown();
@@ -209,24 +215,44 @@ async fn serve_connection<C, T, S, B>(
     }
 }
 
+/// The word that serving stops, as a connection waits for it. Those who wait are told in the order in which they began
+/// to, where a watch alone would wake them in any.
+#[derive(Clone)]
+struct Stopped {
+    is_stopped: watch::Receiver<()>,
+    told: Arc<Notify>,
+}
+
+impl Stopped {
+    fn has_come(&self) -> bool {
+        !matches!(self.is_stopped.has_changed(), Ok(false))
+    }
+
+    async fn come(&self) {
+        let told = self.told.notified();
+        if !self.has_come() {
+            told.await;
+        }
+    }
+}
+
 /// The end of a connection, or nothing if it goes on when serving stops.
 ///
 /// The signal is waited for once, at the first poll; after that a look at it is enough, as it wakes this task, whose waker
 /// stays the same. Waiting anew at each poll would take the locks of all who wait.
 async fn until_stopped<C: Future>(
     mut connection: Pin<&mut C>,
-    stopped: &mut watch::Receiver<()>,
+    stopped: &Stopped,
 ) -> Option<C::Output> {
-    let signal = stopped.clone();
     // A connection that does much at first would otherwise leave no turn to wait in.
-    let mut waiting = pin!(unconstrained(stopped.changed()));
+    let mut waiting = pin!(unconstrained(stopped.come()));
     let mut is_waiting = false;
     poll_fn(|context| {
         if let Poll::Ready(output) = connection.as_mut().poll(context) {
             return Poll::Ready(Some(output));
         }
         let has_come = match mem::replace(&mut is_waiting, true) {
-            true => !matches!(signal.has_changed(), Ok(false)),
+            true => stopped.has_come(),
             false => waiting.as_mut().poll(context).is_ready(),
         };
         if has_come {
@@ -269,7 +295,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_begins_busily_still_hears_that_serving_stops() {
-        let (stopping, mut stopped) = watch::channel(());
+        let (stopping, is_stopped) = watch::channel(());
+        let told = Arc::<Notify>::default();
+        let stopped = Stopped {
+            is_stopped,
+            told: Arc::clone(&told),
+        };
         let (work, mut working) = mpsc::unbounded_channel();
         let (idle, is_idle) = oneshot::channel();
         // More than the runtime lets a task do at once.
@@ -284,10 +315,11 @@ mod tests {
                 idle.send(()).unwrap();
                 working.recv().await
             };
-            until_stopped(pin!(connection), &mut stopped).await
+            until_stopped(pin!(connection), &stopped).await
         });
         is_idle.await.unwrap();
         stopping.send_replace(());
+        told.notify_waiters();
         let ended = timeout(Duration::from_secs(1), connection).await;
         assert_eq!(ended.expect("it goes on").unwrap(), None);
     }

@@ -37,12 +37,6 @@ use self::{options::Options, recovery::SessionFile};
 /// Tells this chat's databases from those of other applications of the log.
 const APPLICATION_ID: u32 = u32::from_be_bytes(*b"Chat");
 
-/// At this pace visitors are sent away, so that they do not all come back in the first moment of the next start.
-const DRAIN_PER_SESSION: Duration = Duration::from_millis(1);
-
-/// More of them go faster, as nobody is served until that start.
-const MAX_DRAIN: Duration = Duration::from_secs(5);
-
 /// Signals within this time say the same: some programs signal a process and then its group, it among them.
 const ONE_WISH: Duration = Duration::from_millis(100);
 
@@ -142,18 +136,13 @@ fn recovery_in(file: &Path) -> Result<Recovery, String> {
     })
 }
 
-/// Takes no more visitors, sends those there are away little by little, stores and answers what was said, and closes the
-/// port.
+/// Stops in order, and closes the port.
 async fn stop(
     io: &Server,
     chat: &Chat,
     serving: tokio::task::JoinHandle<io::Result<()>>,
 ) -> Result<(), String> {
-    let sessions = u32::try_from(io.engine().clients_count()).unwrap_or(u32::MAX);
-    io.drain(DRAIN_PER_SESSION.saturating_mul(sessions).min(MAX_DRAIN))
-        .await;
-    let closed = chat.close().await;
-    io.close().await;
+    let closed = chat_app::stop::stop(io, chat).await;
     let stats = chat.stats();
     tracing::info!(
         stored = stats.rows,

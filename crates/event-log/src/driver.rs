@@ -119,6 +119,13 @@ impl<S: Store, F: Frame> Driver<S, F> {
         catch_up.supply(frames, self.shared.epoch, rows)
     }
 
+    /// Whether the log was asked to close, and has stored and answered what it had accepted: all but
+    /// [`close`](Self::close) is done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.shared.inbox.is_done() && self.unanswered.is_empty()
+    }
+
     /// Does all there is to do, until every replay is done or waits for its sink.
     pub fn settle(&mut self) {
         loop {

@@ -85,6 +85,12 @@ impl<T> Inbox<T> {
         self.arrived.notify_one();
     }
 
+    /// Whether nothing is left inside, and nothing will come.
+    pub fn is_done(&self) -> bool {
+        let queue = self.lock();
+        !queue.open && queue.items.is_empty()
+    }
+
     /// What is waiting, up to `most`, without waiting for more.
     pub fn take_now(&self, most: usize) -> Vec<T> {
         let mut queue = self.lock();
@@ -209,9 +215,11 @@ mod tests {
         let gather = Gather::new(2, DELAY);
         (1..=3).for_each(|item| assert_eq!(inbox.push(item), Ok(())));
         inbox.close();
+        assert!(!inbox.is_done());
         assert_eq!(inbox.push(4), Err(Refused::Closed));
         assert_eq!(inbox.take(&gather, None, start), Taken::Batch(vec![1, 2]));
         assert_eq!(inbox.take(&gather, None, start), Taken::Batch(vec![3]));
+        assert!(inbox.is_done());
         assert_eq!(inbox.take(&gather, None, start), Taken::Closed);
     }
 

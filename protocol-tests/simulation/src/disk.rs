@@ -123,6 +123,12 @@ impl Disk {
         state.dies_after = None;
     }
 
+    /// Whether something was written and not flushed, on a disk that does what it says.
+    pub fn is_unflushed(&self) -> bool {
+        let state = self.lock();
+        !state.lies && !state.unflushed.is_empty()
+    }
+
     /// Whether the process has died in an operation.
     pub fn has_killed(&self) -> bool {
         self.lock().is_dead

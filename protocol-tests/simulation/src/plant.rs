@@ -18,6 +18,8 @@ pub enum Plant {
     IdleRefusal,
     /// The store takes what an earlier process has written, and does not flush it.
     UnflushedStart,
+    /// A process that is asked to stop just ends.
+    HastyStop,
     /// A flip of one letter on the way, which TCP would have noticed.
     FlippedByte,
     /// A client takes the server's newest offset for its own before it has what leads there.
@@ -29,12 +31,13 @@ pub enum Plant {
 }
 
 impl Plant {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::LyingFlush,
         Self::NoDedup,
         Self::TornRecord,
         Self::IdleRefusal,
         Self::UnflushedStart,
+        Self::HastyStop,
         Self::FlippedByte,
         Self::CursorJumps,
         Self::SilentDiscard,
@@ -48,6 +51,7 @@ impl Plant {
             Self::TornRecord => "torn-record",
             Self::IdleRefusal => "idle-refusal",
             Self::UnflushedStart => "unflushed-start",
+            Self::HastyStop => "hasty-stop",
             Self::FlippedByte => "flipped-byte",
             Self::CursorJumps => "cursor-jumps",
             Self::SilentDiscard => "silent-discard",

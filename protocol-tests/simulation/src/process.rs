@@ -1,14 +1,18 @@
 //! The server's process: the chat on the real Socket.IO server and log, on a runtime of one thread whose clock stands
 //! still but for when it is told to go on.
 
+use std::future::pending;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chaos::rng::Rng;
 use chat_app::chat::{self, Chat};
+use chat_app::stop::stop;
 use event_log::{Driver, Log, Replayed, StoreError};
 use socketio::{EventPacket, Server};
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::agenda::Ms;
@@ -23,8 +27,19 @@ pub struct Process {
     begun: (Instant, Ms),
     io: Server,
     log: Log<EventPacket>,
-    driver: Driver<SimStore, EventPacket>,
+    chat: Chat,
+    /// Until it is closed.
+    driver: Option<Driver<SimStore, EventPacket>>,
     pipes: Pipes,
+    life: Life,
+}
+
+/// How far the process is.
+enum Life {
+    Serving(JoinHandle<io::Result<()>>),
+    /// Someone has asked it to.
+    Stopping(JoinHandle<Result<(), String>>),
+    Stopped(Result<(), String>),
 }
 
 /// What is left of a server when nobody uses it.
@@ -33,6 +48,17 @@ pub struct Leftovers {
     pub sessions: usize,
     pub subscriptions: usize,
     pub replays: usize,
+    /// Messages to be stored.
+    pub waiting: usize,
+}
+
+impl Leftovers {
+    pub const NOTHING: Self = Self {
+        sessions: 0,
+        subscriptions: 0,
+        replays: 0,
+        waiting: 0,
+    };
 }
 
 impl Process {
@@ -61,9 +87,10 @@ impl Process {
         });
         let io = Server::with_config(config);
         let (log, driver) = Log::driven(store, settings.log.clone(), chat::encoder(&io))?;
-        Chat::new(log.clone(), settings.history).install(&io);
+        let chat = Chat::new(log.clone(), settings.history);
+        chat.install(&io);
         let (port, serving) = (Port(pipes.clone()), io.clone());
-        runtime.spawn(async move { serving.serve_listener(port).await });
+        let serving = runtime.spawn(async move { serving.serve_listener(port).await });
         let begun = (Instant::now(), now);
         drop(entered);
         Ok(Self {
@@ -71,22 +98,59 @@ impl Process {
             begun,
             io,
             log,
-            driver,
+            chat,
+            driver: Some(driver),
             pipes,
+            life: Life::Serving(serving),
         })
     }
 
-    /// Lets it run until then, or until it has written something if that is earlier; says when that was.
-    pub fn run_until(&self, time: Ms) -> Ms {
+    /// Lets it run until then, or until it has written something or has stopped if that is earlier; says when that was.
+    pub fn run_until(&mut self, time: Ms) -> Ms {
         let deadline = self.begun.0 + Duration::from_millis(time - self.begun.1);
-        self.runtime.block_on(async {
+        let stopped = self.runtime.block_on(async {
             tokio::select! {
                 biased;
-                () = self.pipes.has_sent() => {}
-                () = sleep_until(deadline) => {}
+                () = self.pipes.has_sent() => None,
+                stopped = self.life.stopped() => Some(stopped),
+                () = sleep_until(deadline) => None,
             }
-            self.now()
-        })
+        });
+        if let Some(stopped) = stopped {
+            self.life = Life::Stopped(stopped);
+        }
+        self.runtime.block_on(async { self.now() })
+    }
+
+    /// Asks it to stop, as SIGTERM does.
+    pub fn stop(&mut self) {
+        let before = std::mem::replace(&mut self.life, Life::Stopped(Ok(())));
+        let Life::Serving(serving) = before else {
+            self.life = before;
+            return;
+        };
+        let (io, chat) = (self.io.clone(), self.chat.clone());
+        // From now on, and not only when its task has its turn.
+        io.refuse_sessions();
+        let stopping = self.runtime.spawn(async move {
+            let closed = stop(&io, &chat).await;
+            let served = serving.await.map_err(|error| error.to_string());
+            served?.map_err(|error| error.to_string())?;
+            closed.map_err(|error| error.to_string())
+        });
+        self.life = Life::Stopping(stopping);
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        !matches!(self.life, Life::Serving(_))
+    }
+
+    /// How it has stopped, if it has.
+    pub fn stopped(&self) -> Option<&Result<(), String>> {
+        match &self.life {
+            Life::Stopped(how) => Some(how),
+            Life::Serving(_) | Life::Stopping(_) => None,
+        }
     }
 
     /// Lets it do so many steps at most, while no time passes.
@@ -109,15 +173,23 @@ impl Process {
     /// Moves the log by one step of those it could do; says whether there was any.
     pub fn step_log(&mut self, rng: &mut Rng) -> bool {
         let _entered = self.runtime.enter();
-        let replays = self.driver.replays() as u64;
+        if let Some(driver) = self.driver.take_if(|driver| driver.is_done()) {
+            // An error is for whoever has asked.
+            let _told = driver.close();
+            return true;
+        }
+        let Some(driver) = &mut self.driver else {
+            return false;
+        };
+        let replays = driver.replays() as u64;
         let first = rng.within(0..3 + replays);
         (0..3 + replays).any(|nth| match (first + nth) % (3 + replays) {
-            0 => self.driver.write(rng.size(1..20)),
-            1 => self.driver.answer(),
-            2 => self.driver.walk(),
+            0 => driver.write(rng.size(1..20)),
+            1 => driver.answer(),
+            2 => driver.walk(),
             replay => {
                 let index = usize::try_from(replay - 3).unwrap_or(0);
-                index < self.driver.replays() && self.driver.replay(index) != Replayed::Waits
+                index < driver.replays() && driver.replay(index) != Replayed::Waits
             }
         })
     }
@@ -125,15 +197,23 @@ impl Process {
     /// Forgets a piece of what is not kept; says whether there may be more.
     pub fn forget(&mut self) -> bool {
         let _entered = self.runtime.enter();
+        let Some(driver) = &mut self.driver else {
+            return false;
+        };
         // A log in doubt first looks what is stored, as its writer does when it has nothing to write.
-        self.driver.write(0);
+        driver.write(0);
         // By their number, and not by their age.
-        self.driver.forget(0)
+        driver.forget(0)
     }
 
-    /// Whether somebody waits for the log, if only for the store to be readable.
+    /// Whether somebody waits for the log, if only for the store to be readable, or for it to close.
     pub fn is_log_waiting(&self) -> bool {
-        self.driver.replays() > 0
+        let is_closing = self.is_stopping() && self.driver.is_some();
+        is_closing || self.replays() > 0
+    }
+
+    fn replays(&self) -> usize {
+        self.driver.as_ref().map_or(0, Driver::replays)
     }
 
     /// How many messages wait to be stored.
@@ -148,9 +228,10 @@ impl Process {
 
     pub fn leftovers(&self) -> Leftovers {
         Leftovers {
-            sessions: self.io.engine().clients_count(),
+            sessions: self.sessions(),
             subscriptions: self.log.stats().subscriptions,
-            replays: self.driver.replays(),
+            replays: self.replays(),
+            waiting: self.waiting(),
         }
     }
 
@@ -160,20 +241,38 @@ impl Process {
             runtime,
             io,
             log,
+            chat,
             driver,
             ..
         } = self;
         {
             let _entered = runtime.enter();
             drop(driver);
-            drop((log, io));
+            drop((log, chat, io));
         }
         drop(runtime);
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.io.engine().clients_count()
     }
 
     /// Within the runtime.
     fn now(&self) -> Ms {
         let passed = self.begun.0.elapsed().as_millis();
         self.begun.1 + Ms::try_from(passed).unwrap_or(Ms::MAX)
+    }
+}
+
+impl Life {
+    /// Resolves when a process that was asked to stop has done so.
+    async fn stopped(&mut self) -> Result<(), String> {
+        match self {
+            Self::Stopping(stopping) => stopping
+                .await
+                .unwrap_or_else(|error| Err(error.to_string())),
+            Self::Serving(_) | Self::Stopped(_) => pending().await,
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! ```
 
 mod faults;
+mod lives;
 
 use std::cell::Cell;
 
@@ -13,19 +14,18 @@ use chaos::checker::{self, PATIENCE, Verdict};
 use chaos::content::key_of;
 use chaos::history::{Facts, Kind, Op};
 use chaos::rng::{Rng, hash};
-use event_log::{Epoch, StoreError};
+use event_log::Epoch;
 
 use crate::agenda::{Agenda, Event, Ms};
 use crate::client::Client;
 use crate::disk::Disk;
 use crate::network::Network;
-use crate::network::pipe::Pipes;
 use crate::plant::Plant;
 use crate::process::{Leftovers, Process};
 use crate::record::Record;
 use crate::settings::{Fault, Settings};
 use crate::stage::Stage;
-use crate::store::{Moods, SimStore, stored_in};
+use crate::store::{Moods, stored_in};
 
 /// How long the calm may last until everybody knows what was cut: longer than any heartbeat and any attempt.
 const CALM_WITHIN: Ms = 40_000;
@@ -61,6 +61,7 @@ struct Run {
     rng: Rng,
     clients: Vec<Client>,
     process: Option<Process>,
+    stop: Option<lives::Stop>,
     disk: Disk,
     moods: Moods,
     epoch: Epoch,
@@ -140,6 +141,7 @@ impl Run {
             stage,
             clients,
             process: None,
+            stop: None,
             disk: Disk::new(plant == Some(Plant::LyingFlush)),
             moods: Moods::default(),
             epoch: new_epoch(&mut rng),
@@ -168,7 +170,8 @@ impl Run {
         self.disk.heal();
         let until = self.stage.agenda.now + CALM_WITHIN;
         let is_calm = self.go_on(until, |run| {
-            run.process.is_some() && !run.clients.iter().any(|client| client.is_hurt(&run.stage))
+            let is_serving = run.process.is_some() && run.stop.is_none();
+            is_serving && !run.clients.iter().any(|client| client.is_hurt(&run.stage))
         });
         if !is_calm {
             let what = "a client does not find out that its connection is dead".to_owned();
@@ -212,14 +215,9 @@ impl Run {
             client.leave(&mut self.stage);
         }
         self.clients.clear();
-        let nothing = Leftovers {
-            sessions: 0,
-            subscriptions: 0,
-            replays: 0,
-        };
         let until = self.stage.agenda.now + FORGOTTEN_WITHIN;
         let left = |run: &Self| run.process.as_ref().map(Process::leftovers);
-        if !self.go_on(until, |run| left(run).as_ref() == Some(&nothing)) {
+        if !self.go_on(until, |run| left(run) == Some(Leftovers::NOTHING)) {
             let what = format!("nobody is there, and the server has {:?}", left(self));
             self.stage.record.wrong.push(what);
         }
@@ -257,7 +255,7 @@ impl Run {
             }
             let next = self.stage.agenda.next_time().unwrap_or(until);
             let next = next.clamp(now + 1, until.max(now + 1));
-            self.stage.agenda.now = match &self.process {
+            self.stage.agenda.now = match &mut self.process {
                 Some(process) => process.run_until(next),
                 None => next,
             };
@@ -265,6 +263,7 @@ impl Run {
             self.stage
                 .network
                 .collect(&mut self.stage.agenda, &mut self.stage.record);
+            self.look_at_stop();
             self.call_log();
         }
     }
@@ -305,44 +304,6 @@ impl Run {
                 self.break_something(fault);
             }
             Event::Start => self.start(),
-        }
-    }
-
-    fn start(&mut self) {
-        if self.process.is_some() {
-            return;
-        }
-        self.starts += 1;
-        self.disk.restart();
-        let mut rng = Rng::of(self.stage.seed, &format!("process {}", self.starts));
-        let pipes = Pipes::new(Rng::of(rng.draw(), "pipes"), self.settings.room);
-        let (disk, moods) = (self.disk.clone(), self.moods.clone());
-        let now = self.stage.agenda.now;
-        let store = SimStore::open(disk, moods, self.epoch, self.stage.plant);
-        let process = store
-            .and_then(|store| Process::start(now, &self.settings, store, pipes.clone(), &mut rng));
-        match process {
-            Ok(process) => {
-                self.stage
-                    .note("nemesis", Op::Start, Kind::Ok, None, Facts::what("start"));
-                // It is often now that the last crash shows.
-                if self.starts > 1 && self.rng.chance(self.settings.mishaps) {
-                    let soon = now + self.rng.within(1..3_000);
-                    self.stage.agenda.at(soon, Event::Mishap);
-                }
-                self.process = Some(process);
-                self.stage.network.pipes = Some(pipes);
-                self.stage.network.is_dark = false;
-            }
-            // The store could not be read: whoever watches over the server tries again.
-            Err(StoreError::Busy | StoreError::Unavailable(_)) => {
-                self.stage.record.count("start fails");
-                self.stage.agenda.at(now + 50, Event::Start);
-            }
-            Err(error) => {
-                let what = format!("the server does not start: {error}");
-                self.stage.record.wrong.push(what);
-            }
         }
     }
 

@@ -48,6 +48,8 @@ pub enum Fault {
     PowerLossInStore,
     /// Stops the process, and lets it go on.
     Stop,
+    /// Asks the process to end, as SIGTERM does.
+    OrderlyStop,
     /// One of the next batches goes wrong.
     Write,
     /// The next reads fail.
@@ -65,12 +67,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Kill,
         Self::KillInStore,
         Self::PowerLoss,
         Self::PowerLossInStore,
         Self::Stop,
+        Self::OrderlyStop,
         Self::Write,
         Self::Read,
         Self::Full,
@@ -84,6 +87,8 @@ impl Fault {
 impl Settings {
     pub fn of(seed: u64) -> Self {
         let mut rng = Rng::of(seed, "settings");
+        // What came later has chances of its own, so that the other settings of a seed stay what they were.
+        let mut stops = Rng::of(seed, "stops");
         // A ping has to come through behind everything that a session may have waiting.
         let heartbeat = rng.pick(&[(300, 1_000), (1_000, 1_500), (4_000, 3_000)]);
         let (room, waiting) = rng.pick(&[(4_096, 20_000), (16_384, 100_000), (65_536, 2_000_000)]);
@@ -93,6 +98,7 @@ impl Settings {
             upgrade_timeout: Duration::from_millis(rng.within(300..3_000)),
             max_buffered_bytes: waiting,
             write_deadline: Duration::from_millis(rng.pick(&[500, 2_000, 10_000])),
+            shutdown_grace: Duration::from_millis(stops.pick(&[100, 2_000])),
             ws_write_buffer: rng.pick(&[256, 16 * 1024]),
             ..Config::engine()
         };
@@ -113,7 +119,13 @@ impl Settings {
             pause: rng.pick(&[200, 800, 3_000]),
             faults: Fault::ALL
                 .into_iter()
-                .map(|fault| (fault, rng.pick(&[0, 1, 4])))
+                .map(|fault| {
+                    let rng = match fault {
+                        Fault::OrderlyStop => &mut stops,
+                        _ => &mut rng,
+                    };
+                    (fault, rng.pick(&[0, 1, 4]))
+                })
                 .collect(),
             mishaps: rng.pick(&[0, 300]),
             restless: rng.pick(&[0, 20, 200]),

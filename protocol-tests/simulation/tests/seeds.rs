@@ -17,12 +17,13 @@ const SEEDS: u64 = 200;
 const REGRESSIONS: [u64; 2] = [3_442, 14_971];
 
 /// What has to happen in so many runs, lest they be green because nothing does.
-const KINDS: [&str; 32] = [
+const KINDS: [&str; 35] = [
     "backup restored",
     "black hole",
     "busy",
     "cursor forgotten",
     "cut",
+    "death while stopping",
     "dribble",
     "failing store",
     "full disk",
@@ -32,9 +33,11 @@ const KINDS: [&str; 32] = [
     "kill in the store",
     "leave",
     "lock",
+    "orderly stop",
     "out of reach",
     "page of history",
     "power loss",
+    "power loss after a stop",
     "power loss in the store",
     "read fails",
     "recovered",

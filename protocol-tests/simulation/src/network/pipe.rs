@@ -123,6 +123,12 @@ impl Pipes {
         .await;
     }
 
+    /// How many connections the process has accepted and not closed.
+    pub fn accepted(&self) -> usize {
+        let state = self.lock();
+        state.connections.len() - state.backlog.len()
+    }
+
     /// The process is dead: what it does from now on, as it is taken down, nobody sees. Says which connections it had.
     pub fn freeze(&self) -> Vec<ConnId> {
         let mut state = self.lock();

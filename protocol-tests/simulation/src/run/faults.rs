@@ -4,9 +4,7 @@ use chaos::history::{Facts, Kind, Op};
 use event_log::StoreError;
 
 use super::{Run, epoch_facts, new_epoch};
-use crate::agenda::Event;
 use crate::settings::Fault;
-use crate::stage::Stage;
 use crate::store::{Mood, stored_in};
 
 impl Run {
@@ -34,7 +32,11 @@ impl Run {
                 self.stage.record.fault(now, "stop");
                 self.stage.agenda.now = process.oversleep(time);
                 self.note_causes();
+                if let Some(stop) = &mut self.stop {
+                    stop.by += time;
+                }
             }
+            Fault::OrderlyStop => self.stop(),
             Fault::Write => {
                 let mood = self.rng.pick(&Mood::ALL);
                 self.stage.record.fault(now, mood.name());
@@ -98,35 +100,5 @@ impl Run {
         let since = epoch_facts(self.epoch);
         self.stage
             .note("nemesis", Op::Restore, Kind::Ok, None, since);
-    }
-
-    /// The process is gone, and with the power the machine, until it is started again.
-    pub(super) fn die(&mut self, is_power_lost: bool) {
-        self.note_causes();
-        let Some(process) = self.process.take() else {
-            return;
-        };
-        let now = self.stage.agenda.now;
-        let what = match (self.disk.has_killed(), is_power_lost) {
-            (false, false) => "kill",
-            (true, false) => "kill in the store",
-            (false, true) => "power loss",
-            (true, true) => "power loss in the store",
-        };
-        self.stage.record.fault(now, what);
-        self.stage.network.is_dark = is_power_lost;
-        let Stage {
-            agenda,
-            network,
-            record,
-            ..
-        } = &mut self.stage;
-        network.lose_process(is_power_lost, agenda, record);
-        process.kill();
-        if is_power_lost {
-            self.disk.lose_power(&mut self.rng);
-        }
-        let back = now + self.rng.within(1..1_500);
-        self.stage.agenda.at(back, Event::Start);
     }
 }

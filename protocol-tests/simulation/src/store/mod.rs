@@ -261,7 +261,7 @@ impl Store for SimStore {
     }
 
     fn close(self) -> Result<(), StoreError> {
-        Ok(())
+        self.disk.flush().map_err(unavailable)
     }
 }
 

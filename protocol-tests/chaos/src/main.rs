@@ -39,6 +39,7 @@ async fn main() -> ExitCode {
     let result = match Options::parse().command {
         Command::Run(options) => play(&options.plan(), options.history.as_deref()).await,
         Command::Replays(options) => play(&options.plan(), options.history.as_deref()).await,
+        Command::Upgrades(options) => play(&options.plan(), options.history.as_deref()).await,
         Command::Control { seed } => control(&options::control(seed)).await,
         Command::Crashes {
             seed,

@@ -15,6 +15,7 @@ Long runs, with the release builds of this program and of the chat; protocol-tes
   chaos run --kills 100 --disasters hold,lock,full-disk,read-only
   chaos run --kills 100 --disasters hold,lock,restore --keep-messages 200
   chaos replays --cuts 10000 --readers 20
+  chaos upgrades --times 100
   chaos crashes --times 50
   chaos sick --times 1000
 Whether the checks see anything:
@@ -37,7 +38,9 @@ pub enum Command {
     Run(Storm),
     /// Cuts connections in the middle of what their readers catch up with
     Replays(Replays),
-    /// Does the same to a server with the tutorial's races, in Node: that has to be red
+    /// Hurts upgrades from polling to WebSocket, at each step in each way
+    Upgrades(Upgrades),
+    /// Does as `run` does to a server with the tutorial's races, in Node: that has to be red
     Control {
         /// What schedules, faults and contents follow from; random if not given
         #[arg(long)]
@@ -146,6 +149,18 @@ pub struct Replays {
     pub history: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub struct Upgrades {
+    #[command(flatten)]
+    cast: Cast,
+    /// How often at each of the 6 steps in each of the 8 ways
+    #[arg(long, default_value_t = 10)]
+    times: u64,
+    /// Where to keep the history
+    #[arg(long)]
+    pub history: Option<PathBuf>,
+}
+
 impl Storm {
     pub fn plan(&self) -> Plan {
         let ordeal = Ordeal::Storm {
@@ -170,6 +185,12 @@ impl Replays {
             rows: self.rows,
         };
         self.cast.plan(0, ordeal)
+    }
+}
+
+impl Upgrades {
+    pub fn plan(&self) -> Plan {
+        self.cast.plan(0, Ordeal::Upgrades { times: self.times })
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Habits {
     /// How long it stays, in milliseconds, and how long it is away.
     pub stay: u64,
     pub away: u64,
+    pub ways: &'static [Way],
 }
 
 /// Reads until the run is over. While it drains, a reader stays.
@@ -39,7 +40,7 @@ async fn come_and_go(world: &World, name: &str, habits: Habits) {
     let mut phase = world.phase.subscribe();
     let mut reader = Reader::new(world, name, habits.from);
     loop {
-        let way = rng.pick(&Way::ALL);
+        let way = rng.pick(habits.ways);
         let until = Instant::now() + rng.milliseconds(1..habits.stay);
         if let Ok(mut session) = reader.open(world.proxy, way).await {
             // Only who comes during the storm leaves again by itself.

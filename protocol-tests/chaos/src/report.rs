@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::checker::{Check, Verdict};
 use crate::history::{self, Entry, Kind, Op};
+use crate::proxy::{Harm, Tally};
 use crate::run::Past;
 
 /// How much is shown of the history of a run that broke off.
@@ -23,13 +24,16 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
         None => "-".to_owned(),
     };
     let crashes = past.history.iter().filter(|entry| is_crash(entry)).count();
-    let hurt: u64 = past.harm.iter().map(|(_, count)| count).sum();
+    let proxy = past.proxy;
     writeln!(
         to,
-        "{} kills, {crashes} crashes, {hurt} of {} connections hurt, {} of them cut, {} readers were given {} messages",
+        "{} kills, {crashes} crashes, {} of {} connections hurt, {} of them cut, {} upgrades begun, {} readers were given \
+         {} messages",
         faults_of(&past.history, "kill"),
-        past.connections,
-        past.cuts,
+        past.harm.sum(),
+        proxy.connections,
+        proxy.cuts,
+        proxy.upgrades,
         counts.readers,
         counts.received
     )?;
@@ -55,10 +59,10 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
     for (what, times) in others.iter().filter(|(_, times)| *times > 0) {
         write!(to, "{what} {times}  ")?;
     }
-    for (what, times) in &past.harm {
-        write!(to, "{what} {times}  ")?;
+    if others.iter().any(|(_, times)| *times > 0) {
+        writeln!(to)?;
     }
-    writeln!(to)?;
+    print_harm(&past.harm, &mut to)?;
     for skipped in &past.skipped {
         writeln!(to, "skipped: {skipped}")?;
     }
@@ -99,6 +103,27 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
     if let Some(fault) = verdict.plainest() {
         writeln!(to, "\n{}. The shortest history that shows it:", fault.what)?;
         history::write(&fault.excerpt(&past.history), &mut to)?;
+    }
+    Ok(())
+}
+
+/// What was done to connections, and where.
+fn print_harm(harm: &Tally, mut to: impl Write) -> io::Result<()> {
+    let spots = harm.spots();
+    if spots.is_empty() {
+        return Ok(());
+    }
+    write!(to, "\n{:<32}", "connections hurt")?;
+    for harm in Harm::ALL {
+        write!(to, " {:>10}", harm.name())?;
+    }
+    writeln!(to)?;
+    for spot in spots {
+        write!(to, "{:<32}", spot.to_string())?;
+        for kind in Harm::ALL {
+            write!(to, " {:>10}", harm.of(spot, kind))?;
+        }
+        writeln!(to)?;
     }
     Ok(())
 }

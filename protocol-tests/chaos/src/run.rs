@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +13,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::answer::Contract;
 use crate::checker::FINAL;
+use crate::client::Way;
 use crate::disk::Disk;
 use crate::history::{Entry, Facts, Kind, Op, Recorder};
 use crate::nemesis::{Disaster, Nemesis};
 use crate::official;
-use crate::proxy::{Proxy, Weather};
+use crate::proxy::{Counts, Proxy, Tally, Weather};
 use crate::reader::{self, Habits};
 use crate::rng::Rng;
 use crate::server::Server;
@@ -29,6 +29,13 @@ use crate::writer;
 /// How long writers and readers may take after the last fault before the run ends without them. Longer than the
 /// checker allows, so that what is late is told from what never comes.
 const DRAIN_WITHIN: Duration = Duration::from_secs(8);
+
+/// How long a run goes on in which nothing new is done to any connection, and something is still to be done.
+const HURT_WITHIN: Duration = Duration::from_secs(120);
+
+/// With so many kills, or cuts of replays, everything has to be done everywhere.
+const LARGE: u64 = 20;
+const MANY: u64 = 100;
 
 /// More writers than this may fill the queue of the chat's log (1,024) by the attempts that they have given up.
 const CROWD: u64 = 200;
@@ -65,16 +72,32 @@ pub enum Ordeal {
     Crashes { times: u64, hurt: u64 },
     /// So many connections of readers are cut in the middle of what they catch up with.
     CutReplays { cuts: u64, rows: u64 },
+    /// Upgrades are hurt, at each step in each way so many times.
+    Upgrades { times: u64 },
+}
+
+impl Ordeal {
+    /// How clients come.
+    fn ways(&self) -> &'static [Way] {
+        match self {
+            Self::Upgrades { .. } => &[Way::Upgrade],
+            Self::Storm { .. } | Self::Crashes { .. } | Self::CutReplays { .. } => &Way::ALL,
+        }
+    }
+
+    /// Whether they go again soon, so that there are many connections.
+    fn is_short(&self) -> bool {
+        matches!(self, Self::Upgrades { .. })
+    }
 }
 
 /// A run that is over.
 #[derive(Default)]
 pub struct Past {
     pub history: Vec<Entry>,
-    /// Connections through the proxy, how many of them were ended by it, and what was done to how many where.
-    pub connections: u64,
-    pub cuts: u64,
-    pub harm: Vec<(String, u64)>,
+    /// What came through the proxy, and what was done to how many connections where.
+    pub proxy: Counts,
+    pub harm: Tally,
     /// What could not be done here, and why.
     pub skipped: Vec<String>,
     /// Why the run did not come to its end, if it did not: then there is nothing to judge, and the run is red.
@@ -94,14 +117,10 @@ pub async fn run(plan: &Plan) -> io::Result<Past> {
         (Ok(()), Some(line)) => Some(format!("the server panicked: {line}")),
         (Ok(()), None) => None,
     };
-    let harm = stage.proxy.done().into_iter();
     Ok(Past {
         history: stage.world.history.snapshot(),
-        connections: stage.proxy.connections(),
-        cuts: stage.proxy.cuts(),
-        harm: harm
-            .map(|((what, place), count)| (format!("{what} {place}"), count))
-            .collect(),
+        proxy: stage.proxy.counts(),
+        harm: stage.proxy.done(),
         skipped: stage.skipped,
         broken_off,
     })
@@ -125,6 +144,7 @@ impl Stage {
             } => (Weather::Mixed(*hurt), &disasters[..]),
             Ordeal::Crashes { hurt, .. } => (Weather::Mixed(*hurt), &[][..]),
             Ordeal::CutReplays { .. } => (Weather::CutReplays(100), &[][..]),
+            Ordeal::Upgrades { .. } => (Weather::Upgrades, &[][..]),
         };
         let (disk, disasters, skipped) = disk_for(wanted, folder.path());
         let database = database_in(folder.path(), disk.is_some());
@@ -147,7 +167,7 @@ impl Stage {
         }
         let pause = match &plan.ordeal {
             Ordeal::Storm { pause, .. } => pause.clone(),
-            Ordeal::Crashes { .. } | Ordeal::CutReplays { .. } => 0..1,
+            Ordeal::Crashes { .. } | Ordeal::CutReplays { .. } | Ordeal::Upgrades { .. } => 0..1,
         };
         let mut nemesis = Nemesis {
             world: Arc::clone(&world),
@@ -171,15 +191,19 @@ impl Stage {
 
     async fn play(&mut self, plan: &Plan) -> io::Result<()> {
         match &plan.ordeal {
-            Ordeal::Storm { kills, .. } => {
+            Ordeal::Storm { kills, hurt, .. } => {
                 self.enter(plan);
                 self.nemesis.storm(*kills, &self.disasters).await?;
+                if *kills >= LARGE && *hurt > 0 {
+                    self.until_hurt_everywhere(1).await?;
+                }
             }
             Ordeal::Crashes { times, .. } => {
                 self.enter(plan);
                 self.nemesis.crash(*times).await?;
             }
             Ordeal::CutReplays { cuts, rows } => self.cut_replays(plan, *cuts, *rows).await?,
+            Ordeal::Upgrades { times } => self.hurt_upgrades(plan, *times).await?,
         }
         self.proxy.calm();
         self.world
@@ -215,15 +239,25 @@ impl Stage {
     /// Everybody comes.
     fn enter(&mut self, plan: &Plan) {
         for writer in 0..plan.writers {
-            self.write(format!("w{writer}"), self.world.proxy, plan.think, None);
+            let habits = writer::Habits {
+                ways: plan.ordeal.ways(),
+                stay: plan.ordeal.is_short().then_some(5),
+                ..writer::Habits::new(self.world.proxy, plan.think)
+            };
+            self.write(format!("w{writer}"), habits);
         }
         for reader in 0..plan.readers {
             // One in three has nothing yet, and is shown the last messages first.
             let habits = Habits {
                 from: (reader % 3 != 2).then_some(0),
-                stay: 4_000,
+                stay: if plan.ordeal.is_short() { 200 } else { 4_000 },
                 // Long enough to miss something that is forgotten meanwhile.
-                away: if plan.keep.is_some() { 3_000 } else { 1_500 },
+                away: match plan.keep {
+                    Some(_) => 3_000,
+                    None if plan.ordeal.is_short() => 50,
+                    None => 1_500,
+                },
+                ways: plan.ordeal.ways(),
             };
             let world = Arc::clone(&self.world);
             let name = format!("r{reader}");
@@ -239,10 +273,10 @@ impl Stage {
         }
     }
 
-    fn write(&mut self, name: String, server: SocketAddr, think: u64, rush: Option<u64>) {
+    fn write(&mut self, name: String, habits: writer::Habits) {
         let world = Arc::clone(&self.world);
         self.parts.spawn(async move {
-            writer::write(world, name, server, think, rush).await;
+            writer::write(world, name, habits).await;
             Ok(())
         });
     }
@@ -250,9 +284,11 @@ impl Stage {
     /// Fills the log, and then cuts whoever reads it from the beginning.
     async fn cut_replays(&mut self, plan: &Plan, cuts: u64, rows: u64) -> io::Result<()> {
         for writer in 0..plan.writers {
-            let direct = self.nemesis.server.address();
-            let share = rows / plan.writers.max(1) + 1;
-            self.write(format!("w{writer}"), direct, plan.think, Some(share));
+            let habits = writer::Habits {
+                rush: rows / plan.writers.max(1) + 1,
+                ..writer::Habits::new(self.nemesis.server.address(), plan.think)
+            };
+            self.write(format!("w{writer}"), habits);
         }
         let mut watch = Progress::default();
         while watch.stored < rows {
@@ -267,11 +303,41 @@ impl Stage {
                 Ok(())
             });
         }
-        while self.proxy.cuts() < cuts {
+        while self.proxy.counts().cuts < cuts {
             self.is_alive()?;
             sleep(Duration::from_millis(20)).await;
         }
-        Ok(())
+        match cuts >= MANY {
+            true => self.until_hurt_everywhere(1).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Hurts upgrades until that was done so many times at each step in each way.
+    async fn hurt_upgrades(&mut self, plan: &Plan, times: u64) -> io::Result<()> {
+        self.enter(plan);
+        self.until_hurt_everywhere(times).await
+    }
+
+    /// Waits until everything was done everywhere so many times. New connections are always made, and what was done least
+    /// often is done to them first: only a server that cannot be hurt at some place does not let this end.
+    async fn until_hurt_everywhere(&mut self, times: u64) -> io::Result<()> {
+        let (mut begun, mut before) = (Instant::now(), 0);
+        loop {
+            self.is_alive()?;
+            let missing = self.proxy.missing(times);
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if missing.len() != before {
+                (begun, before) = (Instant::now(), missing.len());
+            }
+            if begun.elapsed() > HURT_WITHIN {
+                let what = missing.join(", ");
+                return Err(io::Error::other(format!("never happened: {what}")));
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     fn is_alive(&mut self) -> io::Result<()> {

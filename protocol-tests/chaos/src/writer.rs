@@ -13,7 +13,7 @@ use crate::history::{Facts, Kind, Op};
 use crate::rng::{Rng, hash};
 use crate::world::{Phase, World};
 
-/// How long an answer is waited for before the next attempt.
+/// How long an answer is usually waited for.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_000);
 
 /// After so many attempts without an answer a connection is given up.
@@ -26,15 +26,39 @@ const CLASH: u64 = 10;
 /// Of a thousand messages, how many are such that the server has to refuse them.
 const INVALID: u64 = 10;
 
+/// How a writer behaves.
+#[derive(Debug, Clone)]
+pub struct Habits {
+    pub server: SocketAddr,
+    pub ways: &'static [Way],
+    /// The longest pause between two messages, in milliseconds.
+    pub think: u64,
+    /// The first so many messages follow each other without a pause.
+    pub rush: u64,
+    /// How long an answer is waited for before the next attempt.
+    pub patience: Duration,
+    /// How many messages are sent over a connection at most, if it is left before it ends.
+    pub stay: Option<u64>,
+}
+
+impl Habits {
+    pub fn new(server: SocketAddr, think: u64) -> Self {
+        Self {
+            server,
+            ways: &Way::ALL,
+            think,
+            rush: 0,
+            patience: ANSWER_WITHIN,
+            stay: None,
+        }
+    }
+}
+
 struct Writer {
     world: Arc<World>,
     name: String,
+    habits: Habits,
     rng: Rng,
-    server: SocketAddr,
-    /// The longest pause between two messages, in milliseconds.
-    think: u64,
-    /// So many messages are sent without any.
-    rush: u64,
     seq: u64,
     /// The head of the outbox.
     head: Option<Message>,
@@ -54,24 +78,15 @@ enum Attempt {
     Disconnected,
 }
 
-/// Writes until the run drains and nothing is left to send, or until it is over. The first `rush` messages follow each
-/// other without a pause.
-pub async fn write(
-    world: Arc<World>,
-    name: String,
-    server: SocketAddr,
-    think: u64,
-    rush: Option<u64>,
-) {
+/// Writes until the run drains and nothing is left to send, or until it is over.
+pub async fn write(world: Arc<World>, name: String, habits: Habits) {
     let rng = world.rng(&name);
     let mut phase = world.phase.subscribe();
     let mut writer = Writer {
         world,
         name,
+        habits,
         rng,
-        server,
-        think,
-        rush: rush.unwrap_or(0),
         seq: 0,
         head: None,
     };
@@ -92,8 +107,8 @@ impl Writer {
                 history: Some(0),
                 ..Visit::default()
             };
-            let way = self.rng.pick(&Way::ALL);
-            if let Ok(session) = Session::open(self.server, way, &visit).await {
+            let way = self.rng.pick(self.habits.ways);
+            if let Ok(session) = Session::open(self.habits.server, way, &visit).await {
                 self.talk(session).await;
             }
             sleep(self.rng.milliseconds(5..60)).await;
@@ -103,8 +118,13 @@ impl Writer {
     /// Sends over one connection for as long as it is good.
     async fn talk(&mut self, mut session: Session) {
         let mut misses = 0;
+        let mut left = self.habits.stay.map(|most| self.rng.within(1..most.max(2)));
         while misses < MISSES {
             if self.head.is_none() {
+                if left == Some(0) && self.phase() == Phase::Storm {
+                    return;
+                }
+                left = left.map(|left| left.saturating_sub(1));
                 self.head = self.next(&mut session).await;
             }
             // It stays in the outbox until its outcome is noted.
@@ -145,10 +165,10 @@ impl Writer {
 
     /// Thinks, and puts a message into the outbox; nothing if the run drains or the connection is over.
     async fn next(&mut self, session: &mut Session) -> Option<Message> {
-        let think = if self.seq < self.rush {
+        let think = if self.seq < self.habits.rush {
             1
         } else {
-            self.think.max(1)
+            self.habits.think.max(1)
         };
         let until = Instant::now() + self.rng.milliseconds(0..think);
         loop {
@@ -181,7 +201,7 @@ impl Writer {
 
     async fn attempt(&self, session: &mut Session, key: &str, content: &str) -> Attempt {
         let wanted = session.say(content, &self.world.wire_key(key));
-        let until = Instant::now() + ANSWER_WITHIN;
+        let until = Instant::now() + self.habits.patience;
         loop {
             let incoming = tokio::select! {
                 incoming = session.next() => incoming,

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::Shared;
-use super::plan::{Harm, Plan, Way};
+use super::plan::{Harm, Kind, Plan, Way};
 
 /// How one way of a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,15 +27,21 @@ const HALF_OPEN: Duration = Duration::from_secs(2);
 /// How many pieces are dribbled.
 const DRIBBLES: u32 = 300;
 
-/// Carries bytes until one side is over, or the plan.
-pub async fn carry(
-    mut client: TcpStream,
-    mut server: TcpStream,
-    plan: Option<Plan>,
-    shared: &Shared,
-) {
+/// How much is sent at once where there is not much room.
+const NARROW: usize = 64;
+
+/// Where the first line of a request ends at the latest.
+const FIRST_LINE: usize = 4_096;
+
+/// Carries bytes until one side is over, or the plan for a connection of its kind.
+pub async fn carry(mut client: TcpStream, mut server: TcpStream, shared: &Shared) {
     let _ = client.set_nodelay(true);
     let _ = server.set_nodelay(true);
+    let mut first = Vec::new();
+    let Ok(kind) = kind(&mut client, &mut first).await else {
+        return;
+    };
+    let plan = shared.plan(kind);
     let end = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
@@ -48,9 +54,10 @@ pub async fn carry(
             shared,
             delay: Duration::ZERO,
             dribbles: 0,
+            rate: None,
         };
-        let mut up = std::pin::pin!(pump(Way::Up, from_client, to_server).run());
-        let mut down = std::pin::pin!(pump(Way::Down, from_server, to_client).run());
+        let mut up = std::pin::pin!(pump(Way::Up, from_client, to_server).run(&first));
+        let mut down = std::pin::pin!(pump(Way::Down, from_server, to_client).run(&[]));
         let (end, other) = tokio::select! {
             end = &mut up => (end, Way::Down),
             end = &mut down => (end, Way::Up),
@@ -75,6 +82,18 @@ pub async fn carry(
     }
 }
 
+/// Reads until it shows what the connection is for.
+async fn kind(client: &mut TcpStream, first: &mut Vec<u8>) -> io::Result<Kind> {
+    loop {
+        if let Some(kind) = Kind::of(first) {
+            return Ok(kind);
+        }
+        if first.len() > FIRST_LINE || client.read_buf(first).await? == 0 {
+            return Ok(Kind::Other);
+        }
+    }
+}
+
 /// The peer will see a reset and not an end when this is dropped.
 pub fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
@@ -90,14 +109,20 @@ struct Pump<'a> {
     shared: &'a Shared,
     delay: Duration,
     dribbles: u32,
+    /// Bytes a second.
+    rate: Option<u64>,
 }
 
 impl Pump<'_> {
-    async fn run(mut self) -> End {
-        self.pump().await.unwrap_or(End::Reset)
+    /// Carries what was read already, and everything behind it.
+    async fn run(mut self, first: &[u8]) -> End {
+        self.pump(first).await.unwrap_or(End::Reset)
     }
 
-    async fn pump(&mut self) -> io::Result<End> {
+    async fn pump(&mut self, first: &[u8]) -> io::Result<End> {
+        if let Some(end) = self.take(first).await? {
+            return Ok(end);
+        }
         let mut buffer = vec![0; 4_096];
         loop {
             let read = self.from.read(&mut buffer).await?;
@@ -105,22 +130,29 @@ impl Pump<'_> {
                 self.to.shutdown().await?;
                 return Ok(End::Eof);
             }
-            let bytes = &buffer[..read];
-            let reached = match &mut self.plan {
-                Some(plan) if !self.shared.is_calm() => plan.trigger.feed(bytes),
-                _ => None,
-            };
-            let Some((place, plan)) = reached.zip(self.plan.take_if(|_| reached.is_some())) else {
-                self.forward(bytes).await?;
-                continue;
-            };
-            self.shared.note(&plan);
-            self.forward(&bytes[..place]).await?;
-            if let Some(end) = self.harm(plan.harm).await? {
+            if let Some(end) = self.take(&buffer[..read]).await? {
                 return Ok(end);
             }
-            self.forward(&bytes[place..]).await?;
         }
+    }
+
+    /// Passes bytes on, and does harm where its place is; says if that is the end.
+    async fn take(&mut self, bytes: &[u8]) -> io::Result<Option<End>> {
+        let reached = match &mut self.plan {
+            Some(plan) if !self.shared.is_calm() => plan.trigger.feed(bytes),
+            _ => None,
+        };
+        let Some((place, plan)) = reached.zip(self.plan.take_if(|_| reached.is_some())) else {
+            self.forward(bytes).await?;
+            return Ok(None);
+        };
+        self.shared.note(&plan);
+        self.forward(&bytes[..place]).await?;
+        if let Some(end) = self.harm(plan.harm).await? {
+            return Ok(Some(end));
+        }
+        self.forward(&bytes[place..]).await?;
+        Ok(None)
     }
 
     async fn harm(&mut self, harm: Harm) -> io::Result<Option<End>> {
@@ -139,6 +171,7 @@ impl Pump<'_> {
             Harm::Stall(time) => self.pause(time).await,
             Harm::Delay(time) => self.delay = time,
             Harm::Dribble => self.dribbles = DRIBBLES,
+            Harm::Narrow(rate) => self.rate = Some(rate),
         }
         Ok(None)
     }
@@ -151,7 +184,7 @@ impl Pump<'_> {
                 std::future::pending::<()>().await;
             }
             if self.shared.is_calm() {
-                (self.delay, self.dribbles) = (Duration::ZERO, 0);
+                (self.delay, self.dribbles, self.rate) = (Duration::ZERO, 0, None);
             }
             if !self.delay.is_zero() {
                 self.pause(self.delay).await;
@@ -161,6 +194,13 @@ impl Pump<'_> {
                 self.dribbles -= 1;
                 piece = piece.min(1 + self.dribbles as usize % 7);
                 self.pause(Duration::from_millis(1)).await;
+            }
+            if let Some(rate) = self.rate {
+                piece = piece.min(NARROW);
+                self.pause(Duration::from_micros(
+                    piece as u64 * 1_000_000 / rate.max(1),
+                ))
+                .await;
             }
             self.to.write_all(&rest[..piece]).await?;
             rest = &rest[piece..];

@@ -1,9 +1,10 @@
 //! The network between clients and server: a TCP proxy that does harm by plan, and none when it is told to be calm.
 
 mod carry;
+mod frames;
 mod plan;
+mod trigger;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::rng::Rng;
-use plan::Plan;
+pub use plan::{Harm, Tally};
+use plan::{Kind, Plan};
 
 /// How a proxy treats its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub enum Weather {
     Mixed(u64),
     /// Each connection is cut while it is told this many stored messages.
     CutReplays(u64),
+    /// Each upgrade is hurt, at one of its steps after the other.
+    Upgrades,
 }
 
 /// A listening proxy, which ends when it is dropped.
@@ -41,9 +45,18 @@ struct Shared {
 
 struct State {
     rng: Rng,
-    connections: u64,
-    cuts: u64,
-    done: BTreeMap<(&'static str, &'static str), u64>,
+    counts: Counts,
+    done: Tally,
+}
+
+/// What came by.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    pub connections: u64,
+    /// Those that were to become the WebSocket of a session that polled.
+    pub upgrades: u64,
+    /// How many connections were ended by their harm.
+    pub cuts: u64,
 }
 
 impl Proxy {
@@ -57,9 +70,8 @@ impl Proxy {
             calm: watch::Sender::new(false),
             state: Mutex::new(State {
                 rng,
-                connections: 0,
-                cuts: 0,
-                done: BTreeMap::new(),
+                counts: Counts::default(),
+                done: Tally::default(),
             }),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -79,19 +91,23 @@ impl Proxy {
         self.shared.calm.send_replace(true);
     }
 
-    /// How many connections there were.
-    pub fn connections(&self) -> u64 {
-        self.shared.state().connections
-    }
-
-    /// How many connections were ended by their harm.
-    pub fn cuts(&self) -> u64 {
-        self.shared.state().cuts
+    pub fn counts(&self) -> Counts {
+        self.shared.state().counts
     }
 
     /// How often which harm was done where.
-    pub fn done(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+    pub fn done(&self) -> Tally {
         self.shared.state().done.clone()
+    }
+
+    /// What of this weather was not yet done so many times.
+    pub fn missing(&self, times: u64) -> Vec<String> {
+        let done = self.done();
+        let spots = self.shared.weather.spots().into_iter();
+        let all = spots.flat_map(|spot| Harm::ALL.map(|harm| (spot, harm)));
+        all.filter(|(spot, harm)| done.of(*spot, *harm) < times)
+            .map(|(spot, harm)| format!("{} at {spot}", harm.name()))
+            .collect()
     }
 }
 
@@ -110,24 +126,21 @@ impl Shared {
         *self.calm.borrow()
     }
 
-    fn plan(&self) -> Option<Plan> {
+    fn plan(&self, kind: Kind) -> Option<Plan> {
         let mut state = self.state();
-        state.connections += 1;
-        match self.weather {
-            _ if self.is_calm() => None,
-            Weather::Mixed(per_mille) => state
-                .rng
-                .chance(per_mille)
-                .then(|| Plan::draw(&mut state.rng)),
-            Weather::CutReplays(rows) => Some(Plan::in_replay(&mut state.rng, rows)),
+        state.counts.connections += 1;
+        state.counts.upgrades += u64::from(kind == Kind::Probe);
+        let State { rng, done, .. } = &mut *state;
+        match self.is_calm() {
+            true => None,
+            false => Plan::draw(self.weather, kind, done, rng),
         }
     }
 
     fn note(&self, plan: &Plan) {
-        let what = (plan.harm.name(), plan.place.name());
         let mut state = self.state();
-        state.cuts += u64::from(plan.harm.cuts());
-        *state.done.entry(what).or_default() += 1;
+        state.counts.cuts += u64::from(plan.harm.cuts());
+        state.done.count(plan);
     }
 }
 
@@ -139,9 +152,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         };
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            let plan = shared.plan();
             match TcpStream::connect(shared.server).await {
-                Ok(server) => carry::carry(client, server, plan, &shared).await,
+                Ok(server) => carry::carry(client, server, &shared).await,
                 // As if nobody listened.
                 Err(_) => carry::reset(&client),
             }

@@ -92,6 +92,7 @@
 //!   is the application's to limit, with that of its sockets.
 //! - [`Log::driven`] opens a log without thread, task or clock, which a simulation moves step by step.
 
+mod calendar;
 mod channel;
 mod config;
 mod epoch;

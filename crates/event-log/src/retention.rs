@@ -31,7 +31,13 @@ pub struct Retention {
     pub bytes: Option<u64>,
     /// The longest time since an event's `at`, by this machine's clock. Default: `None`, no limit.
     ///
-    /// An older event behind a younger one stays until that one goes.
+    /// An older event behind a younger one stays until that one goes, unless that one is of the future.
+    ///
+    /// A clock that jumps ahead is not believed at once. The age of events begins with the newest that is stored when the
+    /// log is opened, and goes as the clock does, but while that is ahead by no more than a day for each hour that the
+    /// log is open. So a clock that is wrong for an hour, by however much, makes no event older by more than a day; and
+    /// what became too old while the log was closed goes within hours. A clock that is behind makes nothing older. What is
+    /// stored with a wrong clock keeps its wrong time, and is believed when the log is opened again.
     pub age: Option<Duration>,
 }
 
@@ -69,16 +75,21 @@ impl Retention {
             let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
             now.saturating_sub(age)
         });
-        let goes = |event: &&Event| {
+        let mut expired = 0;
+        for (event, number) in oldest.iter().zip(1..) {
             let is_over = self.rows.is_some_and(|rows| events > rows)
                 || self.bytes.is_some_and(|most| bytes > most);
             let is_old = old.is_some_and(|old| event.at < old);
-            let goes = is_old || (is_over && events > 1);
+            if is_old || (is_over && events > 1) {
+                expired = number;
+            } else if event.at <= now {
+                break;
+            }
+            // One that was stored by a clock that was ahead is as old as the one behind it.
             events = events.saturating_sub(1);
             bytes = bytes.saturating_sub(event.weight() as u64);
-            goes
-        };
-        oldest.iter().take_while(goes).count()
+        }
+        expired
     }
 }
 
@@ -162,7 +173,22 @@ mod tests {
         assert_eq!(expired(&[0, 50, 80], 100), 0);
         assert_eq!(expired(&[0, 50, 80], 101), 1);
         assert_eq!(expired(&[0, 50, 80], 1_000), 3);
-        assert_eq!(expired(&[0, 500, 1], 200), 1);
+        assert_eq!(expired(&[0, 150, 1], 200), 1);
         assert_eq!(expired(&[0], i64::MIN), 0);
+    }
+
+    #[test]
+    fn what_is_of_the_future_goes_with_what_is_too_old_behind_it() {
+        let expired = |times: &[i64], now| {
+            let retention = Retention {
+                age: Some(Duration::from_millis(100)),
+                ..Retention::default()
+            };
+            retention.expired(held(times.len() as u64), &oldest(times), now)
+        };
+        assert_eq!(expired(&[0, 9_000, 9_001, 50, 160], 200), 4);
+        assert_eq!(expired(&[9_000, 50, 9_000], 200), 2);
+        assert_eq!(expired(&[9_000, 9_000], 200), 0);
+        assert_eq!(expired(&[9_000, 150, 50], 200), 0);
     }
 }

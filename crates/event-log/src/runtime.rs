@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
+use crate::calendar::Calendar;
 use crate::catch_up::{CatchUp, Next};
 use crate::inbox::{Gather, Taken};
 use crate::shared::Shared;
@@ -62,6 +63,7 @@ fn write<S: Store, F: Frame>(mut writer: Writer<S, F>) -> Result<(), StoreError>
     let shared = Arc::clone(writer.shared());
     let mut gather = Gather::new(shared.config.batch_rows, shared.config.batch_delay);
     let mut forget_at = (!shared.config.retention.keeps_everything()).then(Instant::now);
+    let mut age = Age::new(&writer);
     loop {
         let settle = writer.is_in_doubt().then_some(SETTLE_EVERY);
         let forget = forget_at.map(|at| at.saturating_duration_since(Instant::now()));
@@ -79,7 +81,7 @@ fn write<S: Store, F: Frame>(mut writer: Writer<S, F>) -> Result<(), StoreError>
         }
         if forget_at.is_some_and(|at| at <= Instant::now()) {
             // What is left is forgotten piece by piece, between batches.
-            let is_more = writer.forget(unix_milliseconds());
+            let is_more = writer.forget(age.now());
             let pause = if is_more {
                 Duration::ZERO
             } else {
@@ -87,6 +89,47 @@ fn write<S: Store, F: Frame>(mut writer: Writer<S, F>) -> Result<(), StoreError>
             };
             forget_at = Some(Instant::now() + pause);
         }
+    }
+}
+
+/// The clocks by which events grow old.
+struct Age {
+    calendar: Calendar,
+    /// Whether it is behind, if anything is forgotten by its age, so that only changes are logged.
+    is_behind: Option<bool>,
+}
+
+impl Age {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the shell tells the calendar the time"
+    )]
+    fn new<S: Store, F: Frame>(writer: &Writer<S, F>) -> Self {
+        let calendar = Calendar::new(writer.newest(), unix_milliseconds(), Instant::now());
+        let age = writer.shared().config.retention.age;
+        Self {
+            calendar,
+            is_behind: age.map(|_| false),
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the shell tells the calendar the time"
+    )]
+    fn now(&mut self) -> i64 {
+        let wall = unix_milliseconds();
+        let now = self.calendar.look(wall, Instant::now());
+        let is_behind = self.calendar.is_behind(wall);
+        if let Some(was_behind) = &mut self.is_behind {
+            if is_behind && !*was_behind {
+                tracing::info!(
+                    "the clock is more than a day ahead of the newest event: by it, events grow older by a day each hour"
+                );
+            }
+            *was_behind = is_behind;
+        }
+        now
     }
 }
 

@@ -15,6 +15,18 @@ const PIECE: PageLimit = PageLimit {
 };
 
 impl<S: Store, F: Frame> Writer<S, F> {
+    /// When the newest events were said, the latest of all streams; nothing if there are none, or they cannot be read.
+    pub fn newest(&self) -> Option<i64> {
+        let one = PageLimit { rows: 1, bytes: 0 };
+        let streams = self.shared.streams().into_iter();
+        let newest = streams.filter_map(|stream| {
+            let behind = stream.bounds().last.next();
+            let page = self.shared.reader.page_before(&stream.name, behind, one);
+            page.ok()?.last().map(|event| event.at)
+        });
+        newest.max()
+    }
+
     /// Forgets a piece of each stream that is over its limits; says whether there may be more.
     pub fn forget(&mut self, now: i64) -> bool {
         let mut is_more = false;

@@ -45,10 +45,10 @@ fn panel(outcome: &Outcome) -> (String, u32) {
         .into_iter()
         .filter_map(|(name, row)| Some((name, row, row.figure()?)))
         .collect();
-    let highest = figures.iter().map(|(.., figure)| figure.highest);
-    let largest = highest.fold(0.0, f64::max);
-    let scale = if largest > 0.0 {
-        f64::from(BARS) / largest
+    let highest: Vec<f64> = figures.iter().map(|(.., figure)| figure.highest).collect();
+    let end = end(&highest);
+    let scale = if end > 0.0 {
+        f64::from(BARS) / end
     } else {
         0.0
     };
@@ -66,28 +66,44 @@ fn panel(outcome: &Outcome) -> (String, u32) {
     );
     for (number, (name, row, figure)) in figures.iter().enumerate() {
         let y = HEAD + number as u32 * LINE;
-        let length = (figure.median * scale).max(0.0);
-        let (from, to) = (
-            (figure.lowest * scale).max(0.0),
-            (figure.highest * scale).max(0.0),
-        );
+        let at = |figure: f64| (figure.clamp(0.0, end)) * scale;
+        let (length, from, to) = (at(figure.median), at(figure.lowest), at(figure.highest));
         let is_ours = row.server.family.is_none_or(Family::is_ours);
         let colour = if is_ours { OURS } else { PEER };
         let (middle, text) = (y + 8, y + 12);
         let start = f64::from(NAMES);
+        let spread = if figure.median > end {
+            let (x, bottom) = (NAMES + BARS - 16, y + 17);
+            format!(
+                "<path d=\"M{x} {bottom}l6 -18m5 0l-6 18\" stroke=\"#ffffff\" stroke-width=\"2\"/>"
+            )
+        } else {
+            let (from, to) = (start + from, start + to);
+            format!("<path d=\"M{from:.1} {middle}H{to:.1}\" stroke=\"{INK}\"/>")
+        };
         out.push_str(&format!(
             "<text y=\"{text}\">{}</text>\
              <rect x=\"{NAMES}\" y=\"{y}\" width=\"{length:.1}\" height=\"16\" rx=\"2\" fill=\"{colour}\"/>\
-             <path d=\"M{:.1} {middle}H{:.1}\" stroke=\"{INK}\"/>\
+             {}\
              <text x=\"{:.1}\" y=\"{text}\">{}</text>\n",
             escaped(name),
-            start + from,
-            start + to,
+            spread,
             start + to.max(length) + 6.0,
             three_digits(figure.median),
         ));
     }
     (out, HEAD + figures.len() as u32 * LINE)
+}
+
+/// The figure at which bars end. One that is far longer than all others would leave nothing to see of those, and is cut.
+fn end(highest: &[f64]) -> f64 {
+    let mut sorted = highest.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted[..] {
+        [.., next, largest] if next > 0.0 && largest > FAR * next => next * (FAR - 1.0),
+        [.., largest] => largest.max(0.0),
+        [] => 0.0,
+    }
 }
 
 /// What has a bar: each server that stands for itself, and of those with several forms the better one.
@@ -138,8 +154,10 @@ const NAMES: u32 = 104;
 const BARS: u32 = PANEL - NAMES - 56;
 const HEAD: u32 = 40;
 const LINE: u32 = 20;
+/// How many times the next longest a bar may be.
+const FAR: f64 = 2.5;
 /// How many letters of the foot fit into the width.
-const FOOT_LETTERS: usize = 130;
+const FOOT_LETTERS: usize = 140;
 const INK: &str = "#1f2328";
 const GREY: &str = "#59636e";
 const OURS: &str = "#2f81f7";
@@ -165,6 +183,26 @@ mod tests {
             opened,
             svg.matches("</").count() - svg.matches("</text>").count()
         );
+    }
+
+    #[test]
+    fn a_bar_that_would_leave_no_others_to_see_is_cut() {
+        for (figures, cut) in [
+            (&[1.0, 2.0, 5.0][..], 5.0),
+            (&[1.0, 2.0, 6.0], 3.0),
+            (&[0.0, 6.0], 6.0),
+            (&[-3.0], 0.0),
+            (&[], 0.0),
+        ] {
+            assert_eq!(end(figures), cut, "{figures:?}");
+        }
+        let rows = vec![row("ours", &[1.0]), row("node", &[10.0])];
+        let svg = svg(&[outcome("echo-1", rows)], &[]);
+        assert!(
+            svg.contains("width=\"160.0\"") && svg.contains("width=\"240.0\""),
+            "{svg}"
+        );
+        assert!(svg.contains(">10.0</text>"), "{svg}");
     }
 
     #[test]

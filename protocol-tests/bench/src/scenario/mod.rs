@@ -181,7 +181,7 @@ impl Scenario {
         },
         Self {
             name: "idle",
-            about: "resident memory of WebSockets that say nothing, with a heartbeat a second",
+            about: "memory of silent WebSockets, with a heartbeat a second",
             clients: 5_000,
             quick_clients: 2_000,
             shape: Shape::Idle,

@@ -82,6 +82,7 @@ mod outcome;
 mod plot;
 mod report;
 mod stats;
+mod svg;
 mod table;
 
 mod growth;

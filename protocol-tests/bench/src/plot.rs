@@ -1,9 +1,9 @@
-//! The plot: a panel for each scenario with a bar for each server in its better form, as SVG. It brings its own white
-//! ground, so that it can be read on dark pages, too.
+//! The plot: a panel for each scenario with a bar for each server in its better form, as SVG.
 
 use crate::outcome::{Outcome, Row};
 use crate::server::Family;
 use crate::stats::three_digits;
+use crate::svg::{GREY, INK, MARGIN, OURS, PEER, escaped, page};
 
 /// Draws all outcomes, and below them what there is to know about their measuring.
 pub fn svg(outcomes: &[Outcome], context: &[String]) -> String {
@@ -13,33 +13,19 @@ pub fn svg(outcomes: &[Outcome], context: &[String]) -> String {
         // The next panel goes where there is most room.
         let column = usize::from(columns[1] < columns[0]);
         let (panel, height) = panel(outcome);
-        let x = MARGIN + column as u32 * (PANEL + MARGIN);
+        let x = MARGIN + column * (PANEL + MARGIN);
         panels.push_str(&format!(
             "<g transform=\"translate({x} {})\">\n{panel}</g>\n",
             columns[column]
         ));
         columns[column] += height + MARGIN;
     }
-    let mut height = columns[0].max(columns[1]);
-    for line in context.iter().flat_map(|text| wrapped(text, FOOT_LETTERS)) {
-        panels.push_str(&format!(
-            "<text x=\"{MARGIN}\" y=\"{height}\" font-size=\"11\" fill=\"{GREY}\">{}</text>\n",
-            escaped(&line)
-        ));
-        height += 15;
-    }
     let width = 2 * PANEL + 3 * MARGIN;
-    height += MARGIN / 2;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"{INK}\">\n\
-         <rect x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"8\" fill=\"#ffffff\" stroke=\"#d0d7de\"/>\n{panels}</svg>\n",
-        width - 1,
-        height - 1,
-    )
+    page(width, columns[0].max(columns[1]), &panels, context)
 }
 
 /// A panel, and its height.
-fn panel(outcome: &Outcome) -> (String, u32) {
+fn panel(outcome: &Outcome) -> (String, usize) {
     let scenario = outcome.scenario;
     let figures: Vec<_> = bars(outcome)
         .into_iter()
@@ -47,11 +33,7 @@ fn panel(outcome: &Outcome) -> (String, u32) {
         .collect();
     let highest: Vec<f64> = figures.iter().map(|(.., figure)| figure.highest).collect();
     let end = end(&highest);
-    let scale = if end > 0.0 {
-        f64::from(BARS) / end
-    } else {
-        0.0
-    };
+    let scale = if end > 0.0 { BARS as f64 / end } else { 0.0 };
     let better = if scenario.unit().is_better_when_lower() {
         "less"
     } else {
@@ -65,13 +47,13 @@ fn panel(outcome: &Outcome) -> (String, u32) {
         escaped(scenario.about),
     );
     for (number, (name, row, figure)) in figures.iter().enumerate() {
-        let y = HEAD + number as u32 * LINE;
+        let y = HEAD + number * LINE;
         let at = |figure: f64| (figure.clamp(0.0, end)) * scale;
         let (length, from, to) = (at(figure.median), at(figure.lowest), at(figure.highest));
         let is_ours = row.server.family.is_none_or(Family::is_ours);
         let colour = if is_ours { OURS } else { PEER };
         let (middle, text) = (y + 8, y + 12);
-        let start = f64::from(NAMES);
+        let start = NAMES as f64;
         let spread = if figure.median > end {
             let (x, bottom) = (NAMES + BARS - 16, y + 17);
             format!(
@@ -92,7 +74,7 @@ fn panel(outcome: &Outcome) -> (String, u32) {
             three_digits(figure.median),
         ));
     }
-    (out, HEAD + figures.len() as u32 * LINE)
+    (out, HEAD + figures.len() * LINE)
 }
 
 /// The figure at which bars end. One that is far longer than all others would leave nothing to see of those, and is cut.
@@ -123,45 +105,14 @@ fn bars(outcome: &Outcome) -> Vec<(&str, &Row)> {
     bars
 }
 
-/// The text in lines of at most so many letters, if its words are not longer.
-fn wrapped(text: &str, letters: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        if line > 0 && line + 1 + word.chars().count() > letters {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-}
-
-const MARGIN: u32 = 24;
-const PANEL: u32 = 400;
-const NAMES: u32 = 104;
+const PANEL: usize = 400;
+const NAMES: usize = 104;
 /// The longest bar, beside which there is room for its figure.
-const BARS: u32 = PANEL - NAMES - 56;
-const HEAD: u32 = 40;
-const LINE: u32 = 20;
+const BARS: usize = PANEL - NAMES - 56;
+const HEAD: usize = 40;
+const LINE: usize = 20;
 /// How many times the next longest a bar may be.
 const FAR: f64 = 2.5;
-/// How many letters of the foot fit into the width.
-const FOOT_LETTERS: usize = 140;
-const INK: &str = "#1f2328";
-const GREY: &str = "#59636e";
-const OURS: &str = "#2f81f7";
-const PEER: &str = "#afb8c1";
 
 #[cfg(test)]
 mod tests {
@@ -171,13 +122,12 @@ mod tests {
     #[test]
     fn bars_are_as_long_as_their_figures_and_names_cannot_break_out() {
         let rows = vec![row("ours", &[5.0]), row("a<b", &[10.0])];
-        let svg = svg(&[outcome("echo-1", rows)], &["<context>".to_owned()]);
+        let svg = svg(&[outcome("echo-1", rows)], &[]);
         assert!(
             svg.contains("width=\"120.0\"") && svg.contains("width=\"240.0\""),
             "{svg}"
         );
         assert!(svg.contains("a&lt;b") && !svg.contains("a<b"));
-        assert!(svg.contains("&lt;context&gt;"));
         let opened = svg.matches("<g ").count() + svg.matches("<svg ").count();
         assert_eq!(
             opened,
@@ -222,12 +172,6 @@ mod tests {
             told,
             [("ours", "ours-current"), ("ours-workers", "ours-workers")]
         );
-    }
-
-    #[test]
-    fn lines_are_broken_between_words() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("abcdefgh i", 3), ["abcdefgh", "i"]);
     }
 
     #[test]

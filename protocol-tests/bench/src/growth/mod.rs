@@ -1,7 +1,7 @@
 //! Growth: what a message costs a server that has more and more of something, where all else stays the same.
 //!
 //! ```sh
-//! protocol-tests/bench/run growth --plot growth.svg          # all series, about eight minutes
+//! protocol-tests/bench/run growth --plot growth.svg          # all series, less than ten minutes
 //! protocol-tests/bench/run growth --quick                    # less than three
 //! protocol-tests/bench/run growth connections recovery       # these alone
 //! ```
@@ -16,6 +16,7 @@ use std::io;
 pub use options::Options;
 use series::Series;
 
+use crate::context;
 use crate::process;
 use crate::server::Server;
 use crate::stats::{Summary, grouped, summary, three_digits};
@@ -47,28 +48,51 @@ struct Curve {
 
 /// Measures all series that were asked for; says whether nothing went wrong.
 pub fn run(options: &Options) -> io::Result<bool> {
+    let servers = servers(options)?;
     process::raise_file_limit()?;
     let mut curves = Vec::new();
     for series in options.series() {
-        for server in Server::known() {
-            if !series.servers().contains(&&server.name[..]) || server.missing().is_some() {
-                continue;
-            }
-            curves.push(measure(series, &server, options)?);
-        }
+        let names = series.servers();
+        let servers = servers.iter().filter(|it| names.contains(&&it.name[..]));
+        curves.extend(measure(series, &servers.collect::<Vec<_>>(), options)?);
     }
     println!("{}", table(&curves));
+    let measured: Vec<&Server> = servers.iter().collect();
+    let context = context::lines(&measured, &options.told(), options.cores());
+    for line in &context {
+        println!("- {line}");
+    }
     if let Some(file) = &options.plot {
-        fs::write(file, plot::svg(&curves))?;
+        fs::write(file, plot::svg(&curves, &context))?;
     }
     let mut points = curves.iter().flat_map(|curve| &curve.points);
     Ok(points.all(|point| point.faults == Faults::default()))
 }
 
-/// One curve. The sizes take turns, so that what the machine does meanwhile falls on all of them.
-fn measure(series: Series, server: &Server, options: &Options) -> io::Result<Curve> {
+/// Those that some series has. Without one of them a curve would be missing, and what it says of the others.
+fn servers(options: &Options) -> io::Result<Vec<Server>> {
+    let series = options.series();
+    let mut servers = Server::known();
+    servers.retain(|server| {
+        let name = &&server.name[..];
+        let is_in_some = series.iter().any(|series| series.servers().contains(name));
+        is_in_some && options.wants(name)
+    });
+    for server in &servers {
+        if let Some(path) = server.missing() {
+            let (name, path) = (&server.name, path.display());
+            let text =
+                format!("{name} cannot be measured: there is no {path}; --only leaves it out");
+            return Err(io::Error::other(text));
+        }
+    }
+    Ok(servers)
+}
+
+/// The curves of a series. Sizes and servers take turns, so that what the machine does meanwhile falls on all of them.
+fn measure(series: Series, servers: &[&Server], options: &Options) -> io::Result<Vec<Curve>> {
     let sizes = series.sizes().iter().copied();
-    let mut points: Vec<Point> = sizes
+    let points: Vec<Point> = sizes
         .filter(|size| *size <= options.at_most)
         .map(|size| Point {
             size,
@@ -76,21 +100,27 @@ fn measure(series: Series, server: &Server, options: &Options) -> io::Result<Cur
             faults: Faults::default(),
         })
         .collect();
-    for _ in 0..options.rounds() {
-        for point in &mut points {
-            let folder = tempfile::tempdir()?;
-            let (figure, faults) = series.measure(point.size, server, options, folder.path())?;
-            let (name, size) = (series.name(), point.size);
-            eprintln!("{name} {} {size}: {} µs", server.name, three_digits(figure));
-            point.figures.push(figure);
-            point.faults.add(faults);
-        }
-    }
-    Ok(Curve {
+    let curve = |server: &&Server| Curve {
         series,
         server: server.name.clone(),
-        points,
-    })
+        points: points.clone(),
+    };
+    let mut curves: Vec<Curve> = servers.iter().map(curve).collect();
+    for _ in 0..options.rounds() {
+        for place in 0..points.len() {
+            for (curve, server) in curves.iter_mut().zip(servers) {
+                let point = &mut curve.points[place];
+                let folder = tempfile::tempdir()?;
+                let (figure, faults) =
+                    series.measure(point.size, server, options, folder.path())?;
+                let (name, size) = (series.name(), point.size);
+                eprintln!("{name} {} {size}: {} µs", server.name, three_digits(figure));
+                point.figures.push(figure);
+                point.faults.add(faults);
+            }
+        }
+    }
+    Ok(curves)
 }
 
 fn table(curves: &[Curve]) -> String {

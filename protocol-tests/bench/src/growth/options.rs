@@ -12,21 +12,25 @@ use crate::server::Cores;
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The series to be measured; all if not given: connections, idle, receivers, joined, namespaces, rooms, joins,
-    /// recovery
+    /// recovery, returns
     #[arg(value_parser = series)]
     series: Vec<Series>,
 
-    /// Less than three minutes: two rounds of little more than a quarter of a second each
+    /// Less than three minutes: two rounds of a quarter of a second each
     #[arg(long)]
     quick: bool,
 
-    /// How many times each size is measured; 3 if not given
+    /// How many times each size is measured; 5 if not given
     #[arg(long)]
     rounds: Option<usize>,
 
-    /// How long messages are counted each time; 2 if not given
+    /// How long messages are counted each time; 1 if not given
     #[arg(long)]
     seconds: Option<f64>,
+
+    /// The servers that are measured, of `ours` and `floor`; both if not given
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", value_parser = ["ours", "floor"])]
+    only: Vec<String>,
 
     /// Leaves out what is larger
     #[arg(long, default_value_t = usize::MAX, hide_default_value = true, value_name = "SIZE")]
@@ -50,13 +54,24 @@ impl Options {
         }
     }
 
+    /// Whether a server is to be measured, where it is in a series.
+    pub fn wants(&self, server: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == server)
+    }
+
+    /// How much is done, in words.
+    pub fn told(&self) -> String {
+        let (rounds, seconds) = (self.rounds(), self.time().as_secs_f64());
+        format!("{rounds} rounds of {seconds} s")
+    }
+
     pub fn time(&self) -> Duration {
-        let seconds = self.seconds.unwrap_or(if self.quick { 0.3 } else { 2.0 });
+        let seconds = self.seconds.unwrap_or(if self.quick { 0.25 } else { 1.0 });
         Duration::from_secs_f64(seconds)
     }
 
     pub fn rounds(&self) -> usize {
-        self.rounds.unwrap_or(if self.quick { 2 } else { 3 })
+        self.rounds.unwrap_or(if self.quick { 2 } else { 5 })
     }
 
     pub fn cores(&self) -> Option<Cores> {

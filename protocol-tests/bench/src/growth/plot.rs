@@ -2,9 +2,10 @@
 
 use super::{Curve, Point};
 use crate::stats::{grouped, three_digits};
+use crate::svg::{GREY, MARGIN, OURS, PEER, page};
 
-/// Draws all curves.
-pub fn svg(curves: &[Curve]) -> String {
+/// Draws all curves, and below them what there is to know about their measuring.
+pub fn svg(curves: &[Curve], context: &[String]) -> String {
     let mut panels = String::new();
     let mut count = 0;
     for group in curves.chunk_by(|one, next| one.series == next.series) {
@@ -18,10 +19,7 @@ pub fn svg(curves: &[Curve]) -> String {
     }
     let width = COLUMNS * (PANEL + MARGIN) + MARGIN;
     let height = count.div_ceil(COLUMNS) * (HEIGHT + MARGIN) + MARGIN;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n{panels}</svg>\n"
-    )
+    page(width, height, &panels, context)
 }
 
 fn panel(curves: &[Curve]) -> String {
@@ -48,8 +46,8 @@ fn panel(curves: &[Curve]) -> String {
             }
     };
     let mut out = format!(
-        "<text y=\"12\" font-weight=\"bold\">CPU µs a {}</text><text y=\"28\" fill=\"#57606a\">by the number of {}</text>\n\
-         <path d=\"M{LEFT} {:.1}V{BOTTOM}H{:.1}\" fill=\"none\" stroke=\"#57606a\"/>\n",
+        "<text y=\"12\" font-weight=\"bold\">CPU µs a {}</text><text y=\"30\" font-size=\"12\" fill=\"{GREY}\">by the number of {}</text>\n\
+         <path d=\"M{LEFT} {:.1}V{BOTTOM}H{:.1}\" fill=\"none\" stroke=\"{GREY}\"/>\n",
         series.unit(),
         series.counted(),
         BOTTOM - HIGH,
@@ -95,7 +93,7 @@ fn panel(curves: &[Curve]) -> String {
         if let Some((x, y)) = medians.last() {
             let y = label_beside(&mut labels, y + 4.0);
             out.push_str(&format!(
-                "<text x=\"{:.1}\" y=\"{y:.1}\" fill=\"{colour}\">{}</text>\n",
+                "<text x=\"{:.1}\" y=\"{y:.1}\" fill=\"{GREY}\">{}</text>\n",
                 x + 8.0,
                 curve.server
             ));
@@ -127,16 +125,13 @@ fn place(size: usize) -> f64 {
 }
 
 const COLUMNS: usize = 2;
-const MARGIN: usize = 24;
-const PANEL: usize = 460;
+const PANEL: usize = 420;
 const HEIGHT: usize = 220;
 const LEFT: f64 = 44.0;
-const WIDE: f64 = 350.0;
+const WIDE: f64 = 320.0;
 const HIGH: f64 = 140.0;
 const LINE: f64 = 14.0;
 const BOTTOM: f64 = 190.0;
-const OURS: &str = "#1f6feb";
-const PEER: &str = "#8c959f";
 
 #[cfg(test)]
 mod tests {
@@ -160,9 +155,9 @@ mod tests {
     #[test]
     fn sizes_are_placed_by_their_logarithm_and_costs_from_zero() {
         let ours = curve("ours", &[(100, 2.0), (1_000, 4.0), (10_000, 2.0)]);
-        let svg = svg(&[ours, curve("floor", &[(100, 1.0)])]);
+        let svg = svg(&[ours, curve("floor", &[(100, 1.0)])], &[]);
         assert!(
-            svg.contains("points=\"44.0,120.0 219.0,50.0 394.0,120.0\""),
+            svg.contains("points=\"44.0,120.0 204.0,50.0 364.0,120.0\""),
             "{svg}"
         );
         assert_eq!(svg.matches("<g ").count(), 1);
@@ -179,7 +174,7 @@ mod tests {
 
     #[test]
     fn one_size_alone_is_drawn_without_a_number_that_is_none() {
-        let svg = svg(&[curve("ours", &[(0, 0.0)])]);
+        let svg = svg(&[curve("ours", &[(0, 0.0)])], &[]);
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }
 }

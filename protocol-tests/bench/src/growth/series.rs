@@ -11,6 +11,7 @@ use crate::load::{
     echo::{Content, Echo},
     fan::{Fan, Pace},
     script::Script,
+    visit::{self, Visit},
 };
 use crate::process::Process;
 use crate::server::{PING_INTERVAL, Server};
@@ -27,11 +28,12 @@ pub enum Series {
     Rooms,
     Joins,
     Recovery,
+    Returns,
 }
 
 impl Series {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Connections,
         Self::Idle,
         Self::Receivers,
@@ -40,6 +42,7 @@ impl Series {
         Self::Rooms,
         Self::Joins,
         Self::Recovery,
+        Self::Returns,
     ];
 
     pub fn name(self) -> &'static str {
@@ -52,6 +55,7 @@ impl Series {
             Self::Rooms => "rooms",
             Self::Joins => "joins",
             Self::Recovery => "recovery",
+            Self::Returns => "returns",
         }
     }
 
@@ -65,6 +69,7 @@ impl Series {
             Self::Rooms => "rooms of each socket",
             Self::Joins => "rooms that each socket joins",
             Self::Recovery => "events kept for recovery",
+            Self::Returns => "events kept before 10 missed ones",
         }
     }
 
@@ -74,6 +79,7 @@ impl Series {
             Self::Connections | Self::Idle | Self::Joined | Self::Namespaces => "message",
             Self::Receivers | Self::Rooms | Self::Recovery => "delivery",
             Self::Joins => "join",
+            Self::Returns => "return",
         }
     }
 
@@ -85,6 +91,7 @@ impl Series {
             Self::Rooms | Self::Joins => &[1, 10, 100, 1_000],
             // None is without recovery, 10,000 is the default.
             Self::Recovery => &[0, 1_000, 10_000, 100_000],
+            Self::Returns => &[1, 100, 10_000, 100_000],
         }
     }
 
@@ -105,9 +112,11 @@ impl Series {
         folder: &Path,
     ) -> io::Result<(f64, Faults)> {
         let number = size.to_string();
+        let kept = (size + MISSED as usize).to_string();
         let more: &[&str] = match self {
             Self::Joined | Self::Namespaces => &["--namespaces", &number],
             Self::Recovery if size > 0 => &["--recovery", &number],
+            Self::Returns => &["--recovery", &kept, "--namespaces", "1"],
             _ => &[],
         };
         let running = server
@@ -155,8 +164,39 @@ impl Series {
                 let mut fan = Fan::new(None, Pace::InFlight(4), FEW, timed);
                 play(&mut fan, &mut fleet, process, timed)
             }
+            Self::Returns => returns(size as u64, open, process),
         }
     }
+}
+
+/// Clients see the last of all events that are kept, are cut off, miss some, and come back.
+fn returns(
+    kept: u64,
+    open: impl Fn(usize) -> io::Result<Fleet>,
+    process: Process,
+) -> io::Result<(f64, Faults)> {
+    let mut teller = open(1)?;
+    enter(&mut teller, process, 1, |_, _| 1)?;
+    let mut tell = |first, count| match count {
+        0 => Ok(()),
+        _ => {
+            let extent = Extent::Messages(count);
+            let told = play(&mut visit::tell(first, count), &mut teller, process, extent);
+            sound(told?).map(drop)
+        }
+    };
+    tell(0, kept - 1)?;
+    let once = Extent::Messages(1);
+    let mut guests = open(RETURNING)?;
+    let mut visit = Visit::first(RETURNING, kept - 1);
+    sound(play(&mut visit, &mut guests, process, once)?)?;
+    tell(kept - 1, 1)?;
+    visit.await_events(1);
+    sound(play(&mut visit, &mut guests, process, once)?)?;
+    drop(guests);
+    tell(kept, MISSED)?;
+    visit.come_back(MISSED);
+    play(&mut visit, &mut open(RETURNING)?, process, once)
 }
 
 fn echo(clients: usize, extent: Extent) -> Echo {
@@ -224,5 +264,8 @@ fn sound(outcome: (f64, Faults)) -> io::Result<(f64, Faults)> {
 const CLIENTS: usize = 100;
 /// How many there are where events have to be many.
 const FEW: usize = 10;
+/// How many come back, and how many events each has missed.
+const RETURNING: usize = 500;
+const MISSED: u64 = 10;
 /// How many clients connect at a time.
 const AT_ONCE: usize = 64;

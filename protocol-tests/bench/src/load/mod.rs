@@ -5,6 +5,7 @@ pub mod echo;
 pub mod fan;
 mod packets;
 pub mod script;
+pub mod visit;
 mod window;
 
 use std::io;
@@ -82,15 +83,18 @@ pub fn drive(
     server: &Process,
     extent: Extent,
 ) -> io::Result<Cost> {
+    let start = (now(), server.cpu()?, 0);
     load.begin(fleet)?;
     if let Extent::Time(time) = extent {
         run(load, fleet, Some(time / 4))?;
         load.tally().latency.clear();
     }
-    let (begun, cpu, before) = (now(), server.cpu()?, load.tally().received);
-    let (time, before) = match extent {
-        Extent::Time(time) => (Some(time), before),
-        Extent::Messages(_) => (None, 0),
+    let (time, (begun, cpu, before)) = match extent {
+        Extent::Time(time) => {
+            let here = (now(), server.cpu()?, load.tally().received);
+            (Some(time), here)
+        }
+        Extent::Messages(_) => (None, start),
     };
     run(load, fleet, time)?;
     let cost = Cost {

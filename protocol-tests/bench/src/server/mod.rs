@@ -152,12 +152,10 @@ impl Server {
 
     /// What is missing to start it, if that can be told.
     pub fn missing(&self) -> Option<PathBuf> {
-        let is_node = self
-            .command
-            .first()
-            .is_some_and(|program| program == "node");
-        let needed = if is_node {
-            peers().join("node/node_modules")
+        let scripts = peers().join("node");
+        let is_script = |word: &String| Path::new(word).starts_with(&scripts);
+        let needed = if self.command.iter().any(is_script) {
+            scripts.join("node_modules")
         } else {
             PathBuf::from(self.command.first()?)
         };

@@ -21,6 +21,12 @@ pub fn is_in_memory(folder: &Path) -> bool {
     statfs(folder).is_ok_and(|it| it.f_type == TMPFS)
 }
 
+/// So many of a thing, in words.
+pub fn counted(count: usize, thing: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{end}")
+}
+
 /// What the servers are made of, as far as they were measured.
 fn versions(servers: &[&Server]) -> Vec<String> {
     let has = |of: &[Family]| {
@@ -62,9 +68,11 @@ fn versions(servers: &[&Server]) -> Vec<String> {
     let allocator = root
         .ok()
         .and_then(|lock| in_lock(&lock, "tikv-jemallocator"));
-    say(has(&jemalloc), "ours with tikv-jemallocator", allocator);
+    let has_jemalloc = has(&jemalloc);
+    say(has_jemalloc, "ours with tikv-jemallocator", allocator);
+    let others = if has_jemalloc { "all else" } else { "all" };
     let libc = said("getconf", &["GNU_LIBC_VERSION"]);
-    say(true, "all else with the allocator of", libc);
+    say(true, &format!("{others} with the allocator of"), libc);
     out
 }
 

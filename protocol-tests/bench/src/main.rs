@@ -1,7 +1,7 @@
 //! Measures Socket.IO servers against each other: ours, its peers, and a floor that is no more than WebSocket.
 //!
 //! ```sh
-//! protocol-tests/bench/run all --plot bench.svg   # builds everything, then takes less than half an hour
+//! protocol-tests/bench/run all --plot bench.svg   # builds everything, then takes 25 minutes
 //! protocol-tests/bench/run all --quick            # less than five minutes
 //! protocol-tests/bench/run echo-8 rooms           # each scenario alone
 //! protocol-tests/bench/run growth --quick         # what a message costs the more there is of something

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use rustix::thread::CpuSet;
 
+use crate::context;
 use crate::growth;
 use crate::load::Extent;
 use crate::scenario::{Effort, Scenario};
@@ -14,7 +15,8 @@ use crate::server::{Cores, Part, Server};
 /// Measures Socket.IO servers against each other.
 ///
 /// For each scenario the servers are measured one after the other, and that as many times as there are rounds (A B A
-/// B). Each time a server is started anew, on a core of its own. Every message that comes back is checked.
+/// B), each round beginning with another one. Each time a server is started anew, on a core of its own. Every message
+/// that comes back is checked. All scenarios take about 25 minutes.
 #[derive(Debug, Parser)]
 #[command(
     max_term_width = 100,
@@ -41,7 +43,7 @@ pub struct Options {
     #[arg(long)]
     rounds: Option<usize>,
 
-    /// How long messages are counted each time; 4 if not given
+    /// How long messages are counted each time; 3 if not given
     #[arg(long)]
     seconds: Option<f64>,
 
@@ -143,7 +145,7 @@ impl Options {
     }
 
     pub fn effort(&self) -> Effort {
-        let seconds = self.seconds.unwrap_or(if self.quick { 0.6 } else { 4.0 });
+        let seconds = self.seconds.unwrap_or(if self.quick { 0.6 } else { 3.0 });
         let hold = self.hold.unwrap_or(if self.quick { 1.5 } else { 5.0 });
         Effort {
             extent: match self.messages {
@@ -169,7 +171,8 @@ impl Options {
             Extent::Messages(count) => format!("{count} messages of each sender"),
         };
         let hold = effort.hold.as_secs_f64();
-        format!("{form}{rounds} rounds of {extent}, held for {hold} s")
+        let rounds = context::counted(rounds, "round");
+        format!("{form}{rounds} of {extent}, idle connections held for {hold} s")
     }
 
     pub fn cores(&self) -> Option<Cores> {

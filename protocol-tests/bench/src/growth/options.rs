@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::series::Series;
+use crate::context;
 use crate::server::Cores;
 
 /// Measures what a message costs the more there is of something
@@ -62,7 +63,7 @@ impl Options {
     /// How much is done, in words.
     pub fn told(&self) -> String {
         let (rounds, seconds) = (self.rounds(), self.time().as_secs_f64());
-        format!("{rounds} rounds of {seconds} s")
+        format!("{} of {seconds} s", context::counted(rounds, "round"))
     }
 
     pub fn time(&self) -> Duration {

@@ -142,6 +142,11 @@ export class Chat {
       this.#startOver(epoch);
       this.#begin(epoch, last, first);
     });
+    socket.on("unreadable", () => {
+      // It will be the same the next time, until somebody has repaired it.
+      this.#retries = RETRIES_MAX;
+      this.#happen({ kind: "unreadable" });
+    });
     socket.on("chat message", (content: unknown, offset: unknown, details: unknown) => {
       const row = parseRow(content, offset, details);
       if (row) this.#take(row);
@@ -238,7 +243,7 @@ export class Chat {
   #again(): void {
     clearTimeout(this.#retry);
     const pause = Math.min(AGAIN_MAX, AGAIN_MIN * 2 ** this.#retries) * (0.5 + Math.random() / 2);
-    this.#retries = Math.min(this.#retries + 1, 10);
+    this.#retries = Math.min(this.#retries + 1, RETRIES_MAX);
     this.#retry = setTimeout(() => this.connect(), pause);
   }
 
@@ -289,3 +294,4 @@ const ANSWER_TIMEOUT = 10_000;
 const ASK_EVERY = 60_000;
 const AGAIN_MIN = 1_000;
 const AGAIN_MAX = 30_000;
+const RETRIES_MAX = 10;

@@ -3,11 +3,13 @@
 //   connecting ──connected──▶ online ──lost──▶ reconnecting ──failed──▶ unavailable
 //       │ failed                ▲ connected from every state              │
 //       └──────▶ unavailable ───┘           the browser is offline ──▶ offline
+//   online ──unreadable──▶ unreadable, until the next attempt
 export type Status =
   | { readonly kind: "connecting" }
   | { readonly kind: "online" }
   | { readonly kind: "reconnecting" }
   | { readonly kind: "unavailable"; readonly reason?: string }
+  | { readonly kind: "unreadable" }
   | { readonly kind: "offline" };
 
 /** What happens to a connection. */
@@ -17,6 +19,8 @@ export type Happening =
   | { readonly kind: "lost" }
   /** An attempt failed; with a reason if the server refused it. */
   | { readonly kind: "failed"; readonly reason?: string }
+  /** The server cannot read the next message, and ends the connection. */
+  | { readonly kind: "unreadable" }
   /** The browser has a network again. */
   | { readonly kind: "network" };
 
@@ -25,7 +29,10 @@ export function next(status: Status, happening: Happening, network: boolean): St
   switch (happening.kind) {
     case "connected":
       return { kind: "online" };
+    case "unreadable":
+      return { kind: "unreadable" };
     case "lost":
+      if (status.kind === "unreadable") return status;
       return network ? { kind: "reconnecting" } : { kind: "offline" };
     case "failed":
       if (!network) return { kind: "offline" };
@@ -44,6 +51,11 @@ export function describe(status: Status): { name: string; sentence: string } {
       return { name: "Online", sentence: "Connected. New messages arrive at once." };
     case "reconnecting":
       return { name: "Reconnecting", sentence: "The connection was lost. What you write is kept and sent when it is back." };
+    case "unreadable":
+      return {
+        name: "Messages damaged",
+        sentence: "A message is damaged on the server, which shows none behind it. What you write is kept; trying again.",
+      };
     case "offline":
       return { name: "Offline", sentence: "This device is offline. What you write is kept and sent when it is back." };
     case "unavailable": {

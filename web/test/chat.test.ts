@@ -201,6 +201,20 @@ test("a_server_that_sends_us_away_is_asked_again_with_growing_pauses", () => {
   vi.restoreAllMocks();
 });
 
+test("a_message_that_the_server_cannot_read_is_said_and_asked_for_again_later", () => {
+  const { socket, chat } = setUp();
+  socket.goOnline();
+  socket.receive("unreadable", "the next message cannot be read");
+  socket.receive("disconnect", "io server disconnect");
+  expect(chat.status.kind).toBe("unreadable");
+  vi.advanceTimersByTime(14_999);
+  expect(socket.calls).toEqual([]);
+  vi.advanceTimersByTime(15_001);
+  expect(socket.calls).toEqual(["connect"]);
+  socket.goOnline();
+  expect(chat.status.kind).toBe("online");
+});
+
 test.each([
   ["open", ["disconnect", "connect"]],
   ["closed", []],

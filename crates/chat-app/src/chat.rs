@@ -8,9 +8,14 @@
 //! | client | `history` | `before`: an offset; `limit`: at most 256 | `{messages, first}`: the newest before that offset, ascending, each as the arguments of `chat message`; the oldest offset there is |
 //! | server | `epoch` | the name of this history, its last offset, its first one that is kept | |
 //! | server | `resync` | `{epoch, first, last}` | |
+//! | server | `unreadable` | a sentence for people | |
 //!
-//! With `--recovery` the last two have one more argument, which is the client's own business; messages have not, as they
+//! With `--recovery` the last three have one more argument, which is the client's own business; messages have not, as they
 //! are caught up with by their offset.
+//!
+//! After `unreadable` the server ends the connection: the next message for this client is stored, and is not what was
+//! written. It was damaged while the server ran, or in a database too large to be read as a whole at the start. Whoever
+//! asks again is told again until the database is repaired or restored.
 //!
 //! `error` is `invalid` or `conflict`, which are final, or `busy` or `unavailable`, which are to be tried again.
 //!

@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
                 self.note(Op::Resync, Kind::Info, None, value);
                 (self.cursor, self.last, self.oldest) = (None, None, Some(first));
             }
-            Some(Incoming::Answer { .. } | Incoming::Other) => {}
+            Some(Incoming::Answer { .. } | Incoming::Unreadable | Incoming::Other) => {}
             None => return false,
         }
         true

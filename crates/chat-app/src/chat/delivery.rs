@@ -167,12 +167,17 @@ impl Sink<EventPacket> for Feed {
             }
             End::Unreadable => {
                 tracing::error!(socket = %self.socket.id(), "a stored message cannot be read as it was written");
+                // An error says that the client has left already.
+                let _ = self.socket.emit(UNREADABLE, WHY_UNREADABLE);
                 self.socket.close();
             }
             End::Closed => {}
         }
     }
 }
+
+const UNREADABLE: &str = "unreadable";
+const WHY_UNREADABLE: &str = "the next message cannot be read as it was stored";
 
 #[cfg(test)]
 mod tests {

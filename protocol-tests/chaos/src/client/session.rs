@@ -51,6 +51,8 @@ pub enum Incoming {
         first: u64,
         last: u64,
     },
+    /// The next message is damaged, and nothing more comes.
+    Unreadable,
     /// Something that the contract does not know.
     Other,
 }
@@ -153,6 +155,7 @@ fn event(arguments: &[Value]) -> Incoming {
                 last: number("last"),
             }
         }
+        (Some("unreadable"), Some(Value::String(_)), _) => Incoming::Unreadable,
         _ => Incoming::Other,
     }
 }

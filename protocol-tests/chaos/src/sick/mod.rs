@@ -1,6 +1,7 @@
 //! Sick databases: the server refuses them with a sentence and leaves them alone, or serves what is a prefix of what was
 //! stored under a new name. Never other content, never a panic, and never silence to a client that has more.
 
+mod damaged;
 mod restored;
 mod spoil;
 
@@ -32,7 +33,7 @@ enum Outcome {
     Whole,
     /// The first of the messages are there, under a new name, and who had more was told.
     Prefix,
-    /// A reader was sent away where the next message could not be read as it was written.
+    /// A reader was told that the next message could not be read as it was written, and sent away.
     SentAway,
     Wrong(String),
 }
@@ -187,6 +188,7 @@ impl Ward {
         let said = self.server.said().len();
         let outcome = match sickness {
             Sickness::WholeFolder => self.observe_set_back().await,
+            Sickness::DamagedLater => self.observe_damage().await,
             _ => self.observe().await,
         };
         self.server.kill().await?;
@@ -306,20 +308,24 @@ fn key(number: u64) -> String {
     format!("sick-{number}")
 }
 
-/// The next message, or nothing if the server has sent the reader away.
+/// The next message, or nothing if the server says that it cannot be read, and ends the connection.
 async fn next_message(session: &mut Session) -> Result<Option<(u64, String)>, String> {
     let message = async {
+        let mut is_told = false;
         loop {
-            if let Incoming::Message {
-                content, offset, ..
-            } = session.next().await?
-            {
-                return Some((offset, content));
+            match session.next().await {
+                Some(Incoming::Message {
+                    content, offset, ..
+                }) => return Ok(Some((offset, content))),
+                Some(Incoming::Unreadable) => is_told = true,
+                Some(_) => {}
+                None if is_told => return Ok(None),
+                None => return Err("a reader was sent away without a reason".to_owned()),
             }
         }
     };
-    let silence = |_| "a message that was announced does not come".to_owned();
-    timeout(SILENCE, message).await.map_err(silence)
+    let silence = |_| Err("a message that was announced does not come".to_owned());
+    timeout(SILENCE, message).await.unwrap_or_else(silence)
 }
 
 async fn answer(session: &mut Session, wanted: u64) -> Option<Answer> {

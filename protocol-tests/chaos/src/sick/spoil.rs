@@ -88,6 +88,8 @@ pub enum Sickness {
     WholeFolder,
     /// The file of the backup with the write-ahead log of later.
     MixedBackup,
+    /// A message is damaged while the server runs.
+    DamagedLater,
     Truncated,
     TruncatedWriteAheadLog,
     FlippedBytes,
@@ -95,7 +97,7 @@ pub enum Sickness {
 }
 
 impl Sickness {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Nothing,
         Self::Protected,
         Self::Foreign,
@@ -110,6 +112,7 @@ impl Sickness {
         Self::OlderBackupAlone,
         Self::WholeFolder,
         Self::MixedBackup,
+        Self::DamagedLater,
         Self::Truncated,
         Self::TruncatedWriteAheadLog,
         Self::FlippedBytes,
@@ -132,6 +135,7 @@ impl Sickness {
             Self::OlderBackupAlone => "restored without its lock file",
             Self::WholeFolder => "whole folder restored",
             Self::MixedBackup => "an older backup, a newer log",
+            Self::DamagedLater => "damaged while it runs",
             Self::Truncated => "truncated",
             Self::TruncatedWriteAheadLog => "write-ahead log truncated",
             Self::FlippedBytes => "flipped bytes",
@@ -164,6 +168,7 @@ impl Sickness {
             | Self::Protected
             | Self::OlderSchema
             | Self::NewerSchema
+            | Self::DamagedLater
             | Self::Busy => {}
             Self::Foreign => {
                 files.remove("-wal");

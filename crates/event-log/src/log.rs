@@ -15,7 +15,7 @@ use crate::writer::Writer;
 use crate::{
     Append, AppendError, Appended, Bounds, Config, Cursor, Driver, Epoch, Event, Frame, Invalid,
     Offset, PageLimit, Resync, Sink, Stats, Store, StoreError, SubscribeError, Subscription,
-    runtime,
+    runtime, sabotage,
 };
 
 /// A log of events, delivered as frames of type `F`. Cheap to clone.
@@ -145,7 +145,11 @@ impl<F: Frame> Log<F> {
             .shared
             .stream(stream)
             .map_err(|_: Invalid| SubscribeError::NoSuchStream)?;
-        self.fits(from, stream.bounds())?;
+        let fits = self.fits(from, stream.bounds());
+        let from = match fits {
+            Ok(()) => from,
+            Err(resync) => sabotage::unfit(resync)?,
+        };
         let member = self.shared.member(from.offset, sink);
         let ticket = Arc::clone(&member.ticket);
         // Before the first event there is nothing that could be another.

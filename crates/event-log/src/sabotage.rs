@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::shared::Answer;
-use crate::{Append, AppendError, Appended, Offset, Outcome};
+use crate::{Append, AppendError, Appended, Cursor, Offset, Outcome, Resync};
 
 /// Says the answer before the commit.
 const ACK_BEFORE_COMMIT: bool = cfg!(feature = "sabotage-ack-before-commit");
@@ -23,6 +23,7 @@ const NO_DEDUP: bool = cfg!(feature = "sabotage-no-dedup");
 const CURSOR_GOES_BACK: bool = cfg!(feature = "sabotage-cursor-goes-back");
 const SWAP_ROWS: bool = cfg!(feature = "sabotage-swap-rows");
 const IDLE_REFUSAL: bool = cfg!(feature = "sabotage-idle-refusal");
+const SILENT_RESYNC: bool = cfg!(feature = "sabotage-silent-resync");
 
 #[cfg(all(
     not(debug_assertions),
@@ -34,6 +35,7 @@ const IDLE_REFUSAL: bool = cfg!(feature = "sabotage-idle-refusal");
         feature = "sabotage-cursor-goes-back",
         feature = "sabotage-swap-rows",
         feature = "sabotage-idle-refusal",
+        feature = "sabotage-silent-resync",
         feature = "sabotage-crash"
     )
 ))]
@@ -67,6 +69,15 @@ pub(crate) fn cursor(have: Offset) -> Offset {
         Offset(have.0.saturating_sub(1))
     } else {
         have
+    }
+}
+
+/// Where a reader begins whose cursor means nothing here: at what is new, without a word.
+pub(crate) fn unfit(resync: Resync) -> Result<Cursor<'static>, Resync> {
+    if SILENT_RESYNC {
+        Ok(Cursor::from(resync.last))
+    } else {
+        Err(resync)
     }
 }
 

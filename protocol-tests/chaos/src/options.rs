@@ -230,7 +230,7 @@ pub fn crashes(seed: Option<u64>, times: u64, server: Vec<String>) -> Plan {
 }
 
 /// A plan that shows most faults of the log within seconds.
-pub fn quick(seed: u64, server: Vec<String>) -> Plan {
+pub fn quick(seed: u64, server: Vec<String>, disasters: &[Disaster]) -> Plan {
     let cast = Cast {
         seed: Some(seed),
         writers: 20,
@@ -242,7 +242,7 @@ pub fn quick(seed: u64, server: Vec<String>) -> Plan {
     let ordeal = Ordeal::Storm {
         kills: 6,
         pause: 100..600,
-        disasters: Vec::new(),
+        disasters: disasters.to_vec(),
         hurt: 300,
     };
     cast.plan(0, ordeal)

@@ -8,13 +8,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::checker::{self, Check, Verdict};
+use crate::nemesis::Disaster;
 use crate::{history, options, report, run};
 
 /// Not a fault, but a way to end the process at a chosen place.
 pub const CRASH: &str = "crash";
 
 /// The features `sabotage-…` of the chat; `crates/event-log/src/sabotage.rs` says what each does.
-pub const FAULTS: [&str; 7] = [
+pub const FAULTS: [&str; 8] = [
     "ack-before-commit",
     "publish-before-commit",
     "skip-ring-row",
@@ -22,6 +23,7 @@ pub const FAULTS: [&str; 7] = [
     "cursor-goes-back",
     "swap-rows",
     "idle-refusal",
+    "silent-resync",
 ];
 
 /// How long a fault may stay unseen.
@@ -49,10 +51,15 @@ pub async fn catch(faults: &[String]) -> io::Result<bool> {
 /// Runs with one seed after the other until the fault is seen, and says by which, and how.
 async fn until_red(fault: &str, server: &[String]) -> io::Result<bool> {
     let begun = Instant::now();
+    // Only who comes from another history is to be told.
+    let disasters = match fault {
+        "silent-resync" => vec![Disaster::Restore],
+        _ => Vec::new(),
+    };
     let mut seed = 0;
     loop {
         seed += 1;
-        let past = run::run(&options::quick(seed, server.to_vec())).await?;
+        let past = run::run(&options::quick(seed, server.to_vec(), &disasters)).await?;
         if let Some(why) = &past.broken_off {
             println!("{fault:<22} NOT CAUGHT: seed {seed} shows nothing");
             report::print_end(&past, why, io::stdout().lock())?;

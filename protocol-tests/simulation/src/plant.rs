@@ -24,6 +24,8 @@ pub enum Plant {
     FlippedByte,
     /// A client takes the server's newest offset for its own before it has what leads there.
     CursorJumps,
+    /// No client hears that its cursor means nothing.
+    SilentResync,
     /// A client gives up a message that was not answered, and says nothing.
     SilentDiscard,
     /// A client makes a new key for each attempt.
@@ -31,7 +33,7 @@ pub enum Plant {
 }
 
 impl Plant {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::LyingFlush,
         Self::NoDedup,
         Self::TornRecord,
@@ -40,6 +42,7 @@ impl Plant {
         Self::HastyStop,
         Self::FlippedByte,
         Self::CursorJumps,
+        Self::SilentResync,
         Self::SilentDiscard,
         Self::NewKeys,
     ];
@@ -54,6 +57,7 @@ impl Plant {
             Self::HastyStop => "hasty-stop",
             Self::FlippedByte => "flipped-byte",
             Self::CursorJumps => "cursor-jumps",
+            Self::SilentResync => "silent-resync",
             Self::SilentDiscard => "silent-discard",
             Self::NewKeys => "new-keys",
         }

@@ -324,6 +324,7 @@ impl Client {
                     self.cursor = last.as_u64();
                 }
             }
+            (Some("resync"), _) if stage.plant == Some(Plant::SilentResync) => {}
             (Some("resync"), [_, notice, ..]) => {
                 stage.record.count("resync");
                 let number = |name| notice.get(name).and_then(Value::as_u64);

@@ -5,6 +5,7 @@ mod other;
 mod socket;
 mod subprotocol;
 mod task;
+mod whole;
 
 use std::sync::Arc;
 

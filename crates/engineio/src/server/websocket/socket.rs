@@ -25,7 +25,10 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
-use super::other::Other;
+use super::{
+    other::Other,
+    whole::{Whole, is_utf8, unmask},
+};
 use crate::{config::Config, packet::Frame};
 
 thread_local! {
@@ -188,49 +191,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     None => return Ok(Decoded::Received(Received::Fragment)),
                 }
             }
-            let mut cursor = Cursor::new(&input[..]);
-            let Some((header, payload_len)) = FrameHeader::parse(&mut cursor)? else {
-                let frame_len = LARGEST_FRAME_HEAD;
-                return Ok(Decoded::Partial { frame_len });
-            };
-            let head = cursor.position() as usize;
-            let payload_len = usize::try_from(payload_len).unwrap_or(usize::MAX);
-            let plain = self.plain(&header, payload_len);
-            let Some((data, mask)) = plain else {
+            let whole = Whole::parse(input)
+                .filter(|whole| self.other.is_none() && whole.payload_len <= self.limits.message);
+            let Some(whole) = whole else {
+                let mut cursor = Cursor::new(&input[..]);
+                let Some((header, payload_len)) = FrameHeader::parse(&mut cursor)? else {
+                    let frame_len = LARGEST_FRAME_HEAD;
+                    return Ok(Decoded::Partial { frame_len });
+                };
+                let head = cursor.position() as usize;
+                let payload_len = usize::try_from(payload_len).unwrap_or(usize::MAX);
                 let limits = self.limits;
                 self.other
                     .get_or_insert_with(|| Box::new(Other::new(limits)))
                     .begin(&header, head, payload_len);
                 continue;
             };
-            let frame_len = head + payload_len;
-            if input.len() < frame_len {
+            let frame_len = whole.head_len + whole.payload_len;
+            let Some(frame) = input.get_mut(..frame_len) else {
                 return Ok(Decoded::Partial { frame_len });
-            }
-            input.advance(head);
-            let mut payload = input.split_to(payload_len);
-            unmask(&mut payload, mask);
-            let payload = payload.freeze();
-            return match data {
-                Data::Text if str::from_utf8(&payload).is_err() => {
+            };
+            unmask(&mut frame[whole.head_len..], whole.mask);
+            let mut payload = input.split_to(frame_len).freeze();
+            payload.advance(whole.head_len);
+            return match whole.data {
+                Data::Text if !is_utf8(&payload) => {
                     Err(Error::Utf8("text of a message".to_owned()))
                 }
                 Data::Text => Ok(Decoded::Received(Received::Text(payload))),
                 _ => Ok(Decoded::Received(Received::Binary(payload))),
             };
-        }
-    }
-
-    /// The kind and the mask of a frame that is a whole message.
-    fn plain(&self, header: &FrameHeader, payload_len: usize) -> Option<(Data, [u8; 4])> {
-        let is_whole = header.is_final && !(header.rsv1 || header.rsv2 || header.rsv3);
-        match (header.opcode, header.mask) {
-            (OpCode::Data(data @ (Data::Text | Data::Binary)), Some(mask))
-                if is_whole && payload_len <= self.limits.message && self.other.is_none() =>
-            {
-                Some((data, mask))
-            }
-            _ => None,
         }
     }
 
@@ -392,18 +382,6 @@ fn append(output: &mut Vec<u8>, frame: &Frame) {
     let written = header.format(payload.len() as u64, output);
     debug_assert!(written.is_ok(), "memory takes everything");
     output.extend_from_slice(payload);
-}
-
-/// RFC 6455, section 5.3: what a client sends is masked by four bytes over and over.
-fn unmask(payload: &mut [u8], mask: [u8; 4]) {
-    let wide = u32::from_ne_bytes(mask);
-    let (words, rest) = payload.as_chunks_mut::<4>();
-    for word in words {
-        *word = (u32::from_ne_bytes(*word) ^ wide).to_ne_bytes();
-    }
-    for (byte, mask) in rest.iter_mut().zip(mask) {
-        *byte ^= mask;
-    }
 }
 
 /// RFC 6455, section 5.2: two bytes, a long length and the mask.

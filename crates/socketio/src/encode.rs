@@ -177,45 +177,34 @@ pub(crate) fn default_frames(
 ) -> Frames {
     use PacketType::{Ack, BinaryAck, BinaryEvent, Event};
     let mut head = Head::default();
-    match (packet_type, attachments.len()) {
-        (Event | BinaryEvent, 0) => head.push(b"42"),
-        (Ack | BinaryAck, 0) => head.push(b"43"),
-        (Event | BinaryEvent | Ack | BinaryAck, count) => {
-            let is_event = matches!(packet_type, Event | BinaryEvent);
-            head.push(if is_event { b"45" } else { b"46" });
-            head.push_number(count as u64);
-            head.push(b"-");
-        }
-        (packet_type, _) => head.push(&[b'4', b'0' + u8::from(packet_type)]),
-    }
-    let mut id_digits = Head::default();
     if let Some(id) = id {
-        id_digits.push_number(id);
+        head.put_number(id);
     }
-    let (namespace, comma) = namespace_parts(namespace);
-    let parts = [
-        head.as_bytes(),
-        namespace.as_bytes(),
-        comma.as_bytes(),
-        id_digits.as_bytes(),
-        data[0],
-        data[1],
-    ];
-    let text = Frame::Text(Bytes::from(parts.concat()));
+    let id_len = head.len();
+    match (packet_type, attachments.len()) {
+        (Event | BinaryEvent, 0) => head.put(*b"42"),
+        (Ack | BinaryAck, 0) => head.put(*b"43"),
+        (Event | BinaryEvent | Ack | BinaryAck, count) => {
+            head.put(*b"-");
+            head.put_number(count as u64);
+            let is_event = matches!(packet_type, Event | BinaryEvent);
+            head.put(if is_event { *b"45" } else { *b"46" });
+        }
+        (packet_type, _) => head.put([b'4', b'0' + u8::from(packet_type)]),
+    }
+    // The main namespace is not named.
+    let text = if namespace == "/" {
+        [head.as_bytes(), data[0], data[1]].concat()
+    } else {
+        let (head, id) = head.as_bytes().split_at(head.len() - id_len);
+        [head, namespace.as_bytes(), b",", id, data[0], data[1]].concat()
+    };
+    let text = Frame::Text(Bytes::from(text));
     if attachments.is_empty() {
         return text.into();
     }
     let attachments = attachments.iter().cloned().map(Frame::Binary);
     std::iter::once(text).chain(attachments).collect()
-}
-
-/// How a packet names its namespace: the main one is not named.
-fn namespace_parts(namespace: &str) -> (&str, &str) {
-    if namespace == "/" {
-        ("", "")
-    } else {
-        (namespace, ",")
-    }
 }
 
 /// Serializes arguments behind what `body` holds, without a closing bracket.
@@ -258,40 +247,58 @@ fn to_json(body: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), 
     json::write(body, value).map_err(|error| EncodeError::Serialize(error.to_string()))
 }
 
-/// A few characters on the stack: a packet's type and number of attachments, or an ack id.
-#[derive(Default)]
+/// What stands before the data, but for the namespace. Written from its end, as the digits of numbers are.
 struct Head {
-    bytes: [u8; 24],
-    len: usize,
+    bytes: [u8; LONGEST_HEAD],
+    start: usize,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            bytes: [0; LONGEST_HEAD],
+            start: LONGEST_HEAD,
+        }
+    }
 }
 
 impl Head {
-    /// What does not fit is cut, which the longest number (20 digits) and type (3 characters) rule out.
-    fn push(&mut self, text: &[u8]) {
-        let free = &mut self.bytes[self.len..];
-        let len = text.len().min(free.len());
-        free[..len].copy_from_slice(&text[..len]);
-        self.len += len;
+    /// Puts characters before what there is.
+    fn put<const LEN: usize>(&mut self, text: [u8; LEN]) {
+        for byte in text.into_iter().rev() {
+            self.put_byte(byte);
+        }
     }
 
-    fn push_number(&mut self, mut number: u64) {
-        let mut digits = [0; 20];
-        let mut start = digits.len();
+    fn put_number(&mut self, mut number: u64) {
         loop {
-            start -= 1;
-            digits[start] = b'0' + (number % 10) as u8;
+            self.put_byte(b'0' + (number % 10) as u8);
             number /= 10;
             if number == 0 {
                 break;
             }
         }
-        self.push(&digits[start..]);
+    }
+
+    /// What does not fit is cut, which the length rules out.
+    fn put_byte(&mut self, byte: u8) {
+        if let Some(start) = self.start.checked_sub(1) {
+            self.bytes[start] = byte;
+            self.start = start;
+        }
+    }
+
+    fn len(&self) -> usize {
+        LONGEST_HEAD - self.start
     }
 
     fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.bytes[self.start..]
     }
 }
+
+/// Two characters, and two numbers with one between them.
+const LONGEST_HEAD: usize = 2 + 20 + 1 + 20;
 
 /// A buffer that the thread lends: what is serialized is copied once, into an allocation of exactly its size.
 #[derive(Debug)]

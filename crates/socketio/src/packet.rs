@@ -263,18 +263,26 @@ fn split_id(text: &str) -> Result<(Option<u64>, &str), DecodeError> {
     if digits.len() > MAX_SAFE_DIGITS {
         return Err(DecodeError::AckIdOutOfRange);
     }
-    match digits.parse() {
-        Ok(id) if id <= MAX_SAFE_INTEGER => Ok((Some(id), rest)),
-        _ => Err(DecodeError::AckIdOutOfRange),
+    let id = number(digits);
+    if id > MAX_SAFE_INTEGER {
+        return Err(DecodeError::AckIdOutOfRange);
     }
+    Ok((Some(id), rest))
 }
 
-fn split_digits(text: &str) -> (&str, &str) {
+/// The decimal digits that a text begins with, and the rest.
+pub(crate) fn split_digits(text: &str) -> (&str, &str) {
     let end = text
         .bytes()
         .position(|byte| !byte.is_ascii_digit())
         .unwrap_or(text.len());
     text.split_at(end)
+}
+
+/// What digits say, of which there are at most [`MAX_SAFE_DIGITS`].
+fn number(digits: &str) -> u64 {
+    let add = |number, digit: u8| 10 * number + u64::from(digit - b'0');
+    digits.bytes().fold(0, add)
 }
 
 /// Checks the data against the packet's type, and finds the event's name.
@@ -325,13 +333,13 @@ fn check_attachments(
 /// The first item of an event, which must be a string or an integer and not reserved.
 fn event_name<'a>(data: &'a str, limits: &Limits) -> Result<Cow<'a, str>, DecodeError> {
     let list = data.strip_prefix('[').ok_or(DecodeError::InvalidPayload)?;
-    let list = list.trim_start_matches(JSON_SPACE);
+    let list = trim_start(list);
     let (name, rest) = match list.as_bytes().first() {
         Some(b'"') => string_name(list)?,
         Some(b'-' | b'0'..=b'9') => integer_name(list)?,
         _ => return Err(DecodeError::InvalidEventName),
     };
-    if !rest.trim_start_matches(JSON_SPACE).starts_with([',', ']']) {
+    if !matches!(trim_start(rest).as_bytes().first(), Some(b',' | b']')) {
         return Err(DecodeError::InvalidPayload);
     }
     if name.len() > limits.max_event_name {
@@ -343,26 +351,30 @@ fn event_name<'a>(data: &'a str, limits: &Limits) -> Result<Cow<'a, str>, Decode
     Ok(name)
 }
 
+/// The JSON without the blanks before it.
+fn trim_start(json: &str) -> &str {
+    // Byte by byte, since all that matters is ASCII.
+    let is_blank = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let start = json.bytes().position(|byte| !is_blank(byte));
+    &json[start.unwrap_or(json.len())..]
+}
+
 fn string_name(list: &str) -> Result<(Cow<'_, str>, &str), DecodeError> {
-    let mut escaped = false;
-    let mut bytes = list.bytes().enumerate().skip(1);
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'"' if escaped => {
-                let name = serde_json::from_str(&list[..=at]);
-                let name = name.map_err(|_| DecodeError::InvalidPayload)?;
-                return Ok((Cow::Owned(name), &list[at + 1..]));
-            }
-            b'"' => return Ok((Cow::Borrowed(&list[1..at]), &list[at + 1..])),
-            b'\\' => {
-                escaped = true;
-                bytes.next();
-            }
-            0x00..0x20 => break,
-            _ => {}
+    let is_special = |byte: u8| matches!(byte, b'"' | b'\\' | 0x00..0x20);
+    let name = &list[1..];
+    match name.bytes().position(is_special) {
+        Some(at) if name.as_bytes()[at] == b'"' => {
+            Ok((Cow::Borrowed(&name[..at]), &name[at + 1..]))
         }
+        Some(at) if name.as_bytes()[at] == b'\\' => escaped_name(list),
+        _ => Err(DecodeError::InvalidPayload),
     }
-    Err(DecodeError::InvalidPayload)
+}
+
+fn escaped_name(list: &str) -> Result<(Cow<'_, str>, &str), DecodeError> {
+    let (name, rest) = list.split_at(binary::string_end(list));
+    let name = serde_json::from_str(name).map_err(|_| DecodeError::InvalidPayload)?;
+    Ok((Cow::Owned(name), rest))
 }
 
 /// JavaScript would also take `1.5` or `1e3` for a name; integers in plain digits are what the protocol speaks of.
@@ -380,7 +392,7 @@ fn integer_name(list: &str) -> Result<(Cow<'_, str>, &str), DecodeError> {
 /// Whether the JSON is nested at most [`MAX_DEPTH`] levels deep.
 fn is_shallow(json: &str) -> bool {
     // Hardly any packet has so many brackets, and counting them costs next to nothing.
-    count_openers(json) <= MAX_DEPTH || depth(json) <= MAX_DEPTH
+    json.len() <= MAX_DEPTH || count_openers(json) <= MAX_DEPTH || depth(json) <= MAX_DEPTH
 }
 
 /// How many `[` and `{` there are.
@@ -424,9 +436,6 @@ const RESERVED_EVENTS: [&str; 6] = [
     "newListener",
     "removeListener",
 ];
-
-/// What JSON allows between its tokens.
-const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// The levels that serde_json parses.
 pub(crate) const MAX_DEPTH: usize = 127;

@@ -228,7 +228,8 @@ impl Connection {
         let text = str::from_utf8(text).map_err(|_| DecodeError::InvalidUtf8)?;
         let protocol = link.engine().handler();
         tracing::trace!(sid = %link.sid(), bytes = text.len(), "packet");
-        let (packet, query) = decode(link, text)?;
+        let mut packet = Packet::decode(text, limits_of(link))?;
+        let query = split_query(link, &mut packet)?;
         match packet.packet_type {
             PacketType::Connect => {
                 lock(&self.state).expect_packet()?;
@@ -278,7 +279,8 @@ impl Connection {
         let Some(incoming) = added? else {
             return Ok(());
         };
-        let (packet, query) = split_query(link, Packet::check(&incoming, limits)?)?;
+        let mut packet = Packet::check(&incoming, limits)?;
+        let query = split_query(link, &mut packet)?;
         match packet.packet_type {
             PacketType::Connect => connect::begin(link, &packet, query),
             PacketType::ConnectError => Err(Violation::NotForServer),
@@ -396,11 +398,6 @@ impl Slot {
     }
 }
 
-/// Decodes a text, and what a client 2 has put behind the name of the namespace.
-fn decode<'a>(link: &Link, text: &'a str) -> Result<(Packet<'a>, Option<&'a str>), DecodeError> {
-    split_query(link, Packet::decode(text, limits_of(link))?)
-}
-
 /// The bounds of a packet whose query, if it may have one, is still there.
 fn limits_of(link: &Link) -> &Limits {
     let protocol = link.engine().handler();
@@ -410,15 +407,12 @@ fn limits_of(link: &Link) -> &Limits {
     }
 }
 
-fn split_query<'a>(
-    link: &Link,
-    mut packet: Packet<'a>,
-) -> Result<(Packet<'a>, Option<&'a str>), DecodeError> {
-    let query = match link.protocol() {
-        engineio::Protocol::V4 => None,
-        engineio::Protocol::V3 => packet.split_query(&link.engine().handler().limits)?,
-    };
-    Ok((packet, query))
+/// What a client 2 has put behind the name of the namespace.
+fn split_query<'a>(link: &Link, packet: &mut Packet<'a>) -> Result<Option<&'a str>, DecodeError> {
+    match link.protocol() {
+        engineio::Protocol::V4 => Ok(None),
+        engineio::Protocol::V3 => packet.split_query(&link.engine().handler().limits),
+    }
 }
 
 fn on_event(

@@ -15,6 +15,7 @@ use serde::{
 use crate::{
     args::{self, Args},
     error::DecodeError,
+    packet::split_digits,
 };
 
 /// Bytes that are sent and received as binary data, anywhere in the arguments of an event or an answer.
@@ -196,6 +197,41 @@ pub fn check_placeholders(json: &str, attachments: usize) -> Result<(), DecodeEr
         return Err(DecodeError::InvalidPayload);
     }
     // What follows relies on the JSON being valid.
+    match plain_placeholders(json, attachments) {
+        Some(true) => Ok(()),
+        Some(false) => Err(DecodeError::InvalidPlaceholder),
+        None => check_tokens(json, attachments),
+    }
+}
+
+/// Whether each placeholder names an attachment, if all of them are written as every client does and nothing is escaped.
+///
+/// Without escapes a quote is always one end of a string, so that what has the letters of a placeholder is one: if its
+/// brace were part of a string, the quote behind that would end the string, and no JSON goes on with a name.
+fn plain_placeholders(json: &str, attachments: usize) -> Option<bool> {
+    if json
+        .bytes()
+        .fold(false, |found, byte| found | (byte == b'\\'))
+    {
+        return None;
+    }
+    let mut are_known = true;
+    for (at, _) in json.match_indices('_') {
+        let (before, found) = json.split_at(at);
+        let Some(after) = found.strip_prefix("_placeholder") else {
+            continue;
+        };
+        let (num, rest) = split_digits(after.strip_prefix(r#"":true,"num":"#)?);
+        if !before.ends_with(r#"{""#) || !rest.starts_with('}') {
+            return None;
+        }
+        are_known &= num.parse().is_ok_and(|num: usize| num < attachments);
+    }
+    Some(are_known)
+}
+
+/// The same for any JSON, which must be valid.
+fn check_tokens(json: &str, attachments: usize) -> Result<(), DecodeError> {
     let mut open: Vec<Container> = Vec::with_capacity(USUAL_DEPTH);
     for token in Tokens(json) {
         if let Some(closed) = Container::follow(&mut open, token, attachments)

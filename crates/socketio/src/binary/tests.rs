@@ -104,6 +104,46 @@ fn json_with_placeholders() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A placeholder, or what has some of its letters: in a string, with more keys or blanks, escaped, or broken.
+fn item_like_a_placeholder() -> impl Strategy<Value = String> {
+    let placeholders = (0..4_usize).prop_map(placeholder);
+    let fields = prop::sample::select(vec![
+        r#""_placeholder":true"#,
+        r#""_placeholder":false"#,
+        r#""_placeholder": true"#,
+        r#""\u005fplaceholder":true"#,
+        r#""num":0"#,
+        r#""num":01"#,
+        r#""num":1 "#,
+        r#""num":1.0"#,
+        r#""num":7"#,
+        r#""num":99999999999999999999"#,
+        r#""snake_case":{"_placeholder":true,"num":1}"#,
+        r#""a":"\"{""#,
+    ]);
+    let objects = prop::collection::vec(fields, 0..4);
+    let pieces = prop::sample::select(vec![
+        "_placeholder",
+        "_",
+        "\"",
+        "{\"",
+        "\":true,\"num\":0}",
+        "}",
+        "\\",
+        " ",
+        "é",
+        "[",
+        "0",
+    ]);
+    let pieces = prop::collection::vec(pieces, 1..6).prop_map(|pieces| pieces.concat());
+    prop_oneof![
+        4 => placeholders,
+        3 => objects.prop_map(|fields| format!("{{{}}}", fields.join(","))),
+        1 => pieces.clone(),
+        2 => pieces.prop_map(|text| format!("\"{text}\"")),
+    ]
+}
+
 proptest! {
     #[test]
     fn checking_agrees_with_the_obvious_check(
@@ -119,6 +159,21 @@ proptest! {
         let expected =
             if naive(&value, attachments) { Ok(()) } else { Err(DecodeError::InvalidPlaceholder) };
         prop_assert_eq!(check_placeholders(&json, attachments), expected);
+    }
+
+    #[test]
+    fn a_glance_at_plain_placeholders_agrees_with_the_tokens(
+        items in prop::collection::vec(item_like_a_placeholder(), 1..5),
+        is_list: bool,
+    ) {
+        let items = items.join(",");
+        let json = if is_list { format!("[{items}]") } else { items };
+        let expected = if args::is_json(&json) {
+            check_tokens(&json, 2)
+        } else {
+            Err(DecodeError::InvalidPayload)
+        };
+        prop_assert_eq!(check_placeholders(&json, 2), expected, "{}", json);
     }
 
     #[test]

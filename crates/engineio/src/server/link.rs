@@ -1,5 +1,8 @@
 //! `Link`, the shared handle of a session. It has two verbs, and nothing else touches a session: `push` queues and
-//! never runs events; `drive` mutates once, then hands out the events with the lock released.
+//! never runs events; `drive` mutates once, then hands out the events with the lock released. A transport that reads
+//! takes a [`Turn`] for that.
+
+mod turn;
 
 use std::{
     mem,
@@ -11,17 +14,19 @@ use std::{
 
 use super::{
     Engine, Handler, lock, now,
-    sync::{Mutex, MutexGuard, Notify},
+    sync::{AtomicBool, Mutex, MutexGuard, Notify},
     wake::Parked,
 };
 use crate::{
     dialect::{Dialect, Protocol},
     error::{CloseDetail, CloseReason, DecodeError, PushError},
     handshake::Transport,
-    packet::{Frame, Message, Packet},
+    packet::{Frame, Packet},
     session::{Event, SendOptions, Session, Transmit, Wire},
     sid::Sid,
 };
+
+pub(super) use self::turn::Turn;
 
 /// A session of an [`Engine`]: shared by its transports, the clock and the application.
 pub struct Link<H: Handler> {
@@ -34,6 +39,8 @@ pub struct Link<H: Handler> {
     /// Guards the session. Held for one mutation at a time; no callback, no serialization and no await under it.
     /// A namespace lock may be held when it is taken, never the other way round.
     core: Mutex<Core>,
+    /// False if reading is not paused, for who has no other reason to lock. Written under the lock.
+    may_be_paused: AtomicBool,
     /// Tells those who wait that the queue is empty, that reading goes on, or that the session is over.
     changed: Notify,
 }
@@ -73,6 +80,7 @@ impl<H: Handler> Link<H> {
                 armed: None,
                 counted_unconnected: false,
             }),
+            may_be_paused: AtomicBool::new(false),
             changed: Notify::new(),
         });
         link.arm(&mut lock(&link.core));
@@ -202,7 +210,9 @@ impl<H: Handler> Link<H> {
     /// Asks the transport to read no further. Each pause is taken back by one
     /// [`resume_reading`](Self::resume_reading). The heartbeat does not end a session whose pongs are not read.
     pub fn pause_reading(&self) {
-        lock(&self.core).session.pause_reading();
+        let mut core = lock(&self.core);
+        core.session.pause_reading();
+        self.may_be_paused.store(true, Ordering::Relaxed);
     }
 
     /// Takes one pause back; with the last one the transport reads on.
@@ -212,6 +222,7 @@ impl<H: Handler> Link<H> {
         if core.session.is_reading_paused() {
             return;
         }
+        self.may_be_paused.store(false, Ordering::Relaxed);
         let waker = core.parked[Transport::WebSocket as usize].take();
         drop(core);
         wake(waker);
@@ -246,19 +257,27 @@ impl<H: Handler> Link<H> {
         self.settle(core);
     }
 
-    /// What this wire must write now. If that is nothing, the wire is woken when there is something.
+    /// What this wire must write now. If that is nothing, the wire is woken when there is something. That goes for a
+    /// WebSocket also if this is all, which the second answer says: it need not ask again.
     pub(super) fn poll_transmit(
         &self,
         wire: Wire,
         context: &mut Context<'_>,
         batch: &mut Vec<Frame>,
-    ) -> Transmit {
+    ) -> (Transmit, bool) {
         let mut core = lock(&self.core);
         let transmit = core.session.poll_transmit(wire, batch);
-        if transmit == Transmit::Idle {
+        let is_drained = transmit != Transmit::Idle && core.session.is_drained();
+        let is_all = match (transmit, wire) {
+            (Transmit::Idle, _) => true,
+            (Transmit::Frames, Wire::WebSocket(_)) => {
+                is_drained && !core.session.wants_transmit(Transport::WebSocket)
+            }
+            (Transmit::Frames, Wire::Polling) | (Transmit::Close, _) => false,
+        };
+        if is_all {
             core.park(wire, context.waker());
         }
-        let is_drained = transmit != Transmit::Idle && core.session.is_drained();
         if core.session.has_event() {
             self.settle(core);
         } else {
@@ -267,7 +286,7 @@ impl<H: Handler> Link<H> {
         if is_drained {
             self.changed.notify_waiters();
         }
-        transmit
+        (transmit, is_all)
     }
 
     /// Whether what a long poll has taken last is to be compressed.
@@ -282,30 +301,9 @@ impl<H: Handler> Link<H> {
         wire: Wire,
         packet: Result<Packet, DecodeError>,
     ) -> bool {
-        let mut core = lock(&self.core);
-        match packet {
-            Ok(packet) if core.dispatching => core.session.receive(now, wire, packet),
-            Ok(packet) => match core.session.receive_message(now, wire, packet) {
-                Ok(message) => return self.hand_on(core, message),
-                Err(packet) => core.session.receive(now, wire, packet),
-            },
-            Err(error) => core.session.transport_failed(wire, error.into()),
-        }
-        self.settle(core)
-    }
-
-    /// Hands a message to the application, as an event would. The answer says whether to read no further for now.
-    fn hand_on<'a>(self: &'a Arc<Self>, mut core: MutexGuard<'a, Core>, message: Message) -> bool {
-        core.dispatching = true;
-        drop(core);
-        self.call(|| self.engine.handler.on_message(self, message));
-        let mut core = lock(&self.core);
-        core.dispatching = false;
-        // Whoever has changed anything else meanwhile has settled that, but for the events.
-        if core.session.has_event() {
-            return self.settle(core);
-        }
-        core.session.is_reading_paused()
+        let mut turn = Turn::new(self);
+        let is_paused = turn.receive(|| now, wire, packet);
+        turn.end() || is_paused
     }
 
     /// The socket takes no more for now: only the end of the session wakes it. The answer says whether that has

@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use loom::{future::block_on, model::Builder, thread};
 
-use super::{wake::WakeList, *};
+use super::{link::Turn, wake::WakeList, *};
 use crate::{
     packet::{Frame, Packet},
     session::{Transmit, Wire},
@@ -149,16 +149,19 @@ fn write(link: &Link<App>, enough: impl Fn(&[Frame]) -> bool) -> Vec<Frame> {
     block_on(poll_fn(|context| {
         loop {
             let mut batch = Vec::new();
-            let transmit = link.poll_transmit(wire, context, &mut batch);
+            let (transmit, is_all) = link.poll_transmit(wire, context, &mut batch);
             written.append(&mut batch);
             match transmit {
                 Transmit::Idle => return Poll::Pending,
                 Transmit::Frames if enough(&written) => return Poll::Ready(()),
+                Transmit::Frames if is_all => return Poll::Pending,
                 Transmit::Frames => {}
                 Transmit::Close => return Poll::Ready(()),
             }
         }
     }));
+    // Who is polled again is parked no longer.
+    link.unpark(wire);
     written
 }
 
@@ -234,16 +237,20 @@ fn messages_from_two_threads_are_all_handed_out_one_after_the_other() {
         let (engine, link) = one_session(Config::default());
         let wire = wire(&link);
         let receiver = beside(&link, move |link| {
-            link.receive(now(), wire, Ok(Packet::Message(text("a"))));
+            let mut turn = Turn::new(link);
+            turn.receive(now, wire, Ok(Packet::Message(text("a"))));
+            turn.receive(now, wire, Ok(Packet::Message(text("c"))));
         });
         link.receive(now(), wire, Ok(Packet::Message(text("b"))));
         receiver.join().unwrap();
         let told = engine.handler.told();
         assert_eq!(told.wrong, None);
-        assert_eq!(told.messages.len(), 2);
+        assert_eq!(told.messages.len(), 3);
+        let place = |message| told.messages.iter().position(|it| *it == text(message));
+        assert!(place("a") < place("c"));
         drop(told);
-        let written = write(&link, |written| count(written, "answer") == 2);
-        assert_eq!(count(&written, "answer"), 2);
+        let written = write(&link, |written| count(written, "answer") == 3);
+        assert_eq!(count(&written, "answer"), 3);
     });
 }
 

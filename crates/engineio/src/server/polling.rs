@@ -243,7 +243,8 @@ impl<H: Handler> Future for LongPoll<H> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Payload> {
         let mut batch = Vec::new();
-        match self.link.poll_transmit(Wire::Polling, context, &mut batch) {
+        let (transmit, _) = self.link.poll_transmit(Wire::Polling, context, &mut batch);
+        match transmit {
             Transmit::Idle => Poll::Pending,
             Transmit::Frames | Transmit::Close => {
                 self.is_answered = true;

@@ -96,7 +96,7 @@ async fn a_websocket_that_was_replaced_does_not_take_the_place_of_its_successor(
     let (flag, waker) = waiting();
     let mut context = Context::from_waker(&waker);
     let mut batch = Vec::new();
-    let transmit = link.poll_transmit(second, &mut context, &mut batch);
+    let (transmit, _) = link.poll_transmit(second, &mut context, &mut batch);
     assert_eq!(transmit, Transmit::Idle);
     link.unpark(first);
     let (_, other) = waiting();
@@ -113,7 +113,7 @@ async fn a_blocked_websocket_is_asked_again_when_it_is_not() {
     let (flag, waker) = waiting();
     let mut context = Context::from_waker(&waker);
     let mut batch = Vec::new();
-    while link.poll_transmit(wire, &mut context, &mut batch) != Transmit::Idle {
+    while link.poll_transmit(wire, &mut context, &mut batch).0 != Transmit::Idle {
         batch.clear();
     }
     assert!(!link.websocket_blocked(wire, &mut context));

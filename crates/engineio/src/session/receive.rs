@@ -26,10 +26,11 @@ impl Session {
     }
 
     /// The plain case of [`receive`](Self::receive), without an event: a message that nothing comes before is given to
-    /// the caller, to be handed on at once. Anything else comes back, to be received.
+    /// the caller, to be handed on at once. Anything else comes back, to be received. The time, which a clock has to be
+    /// read for, is only asked for if it matters.
     pub fn receive_message(
         &mut self,
-        now: Instant,
+        now: impl FnOnce() -> Instant,
         from: Wire,
         packet: Packet,
     ) -> Result<Message, Packet> {
@@ -51,7 +52,7 @@ impl Session {
         self.note_packet(&packet);
         let protocol = self.dialect.protocol;
         if !matches!(packet, Packet::Pong(_)) {
-            self.note_sign_of_life(now);
+            self.note_sign_of_life(|| now);
         }
         match (packet, protocol) {
             (Packet::Message(message), _) => self.events.push_back(Event::Message(message)),
@@ -79,11 +80,11 @@ impl Session {
     }
 
     /// As the reference does: any sign of life prolongs the wait for a pong, once.
-    fn note_sign_of_life(&mut self, now: Instant) {
+    fn note_sign_of_life(&mut self, now: impl FnOnce() -> Instant) {
         let prolongs = self.dialect.protocol == Protocol::V4 && !self.pong_extended;
         if prolongs && self.timers.is_set(Timer::Pong) {
             self.pong_extended = true;
-            self.await_sign_of_life(now);
+            self.await_sign_of_life(now());
         }
     }
 

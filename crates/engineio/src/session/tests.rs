@@ -306,20 +306,22 @@ fn a_plain_message_is_handed_on_without_an_event() {
     let Packet::Message(text) = message() else {
         panic!("not a message")
     };
-    let received = bench.session.receive_message(now, wire, message());
+    let received = bench.session.receive_message(|| now, wire, message());
     assert_eq!(received, Ok(text.clone()));
     assert_eq!(bench.events(), []);
 
     // Whatever is not plain comes back.
-    let stale = bench.session.receive_message(now, Wire::Polling, message());
+    let stale = bench
+        .session
+        .receive_message(|| now, Wire::Polling, message());
     assert_eq!(stale, Err(message()));
-    let noop = bench.session.receive_message(now, wire, Packet::Noop);
+    let noop = bench.session.receive_message(|| now, wire, Packet::Noop);
     assert_eq!(noop, Err(Packet::Noop));
     bench.session.receive(now, wire, message());
-    let second = bench.session.receive_message(now, wire, message());
+    let second = bench.session.receive_message(|| now, wire, message());
     assert_eq!(second, Err(message()), "the first one is still queued");
     assert_eq!(bench.events(), [Event::Message(text)]);
     bench.session.close(now, CloseReason::ForcedClose);
-    let late = bench.session.receive_message(now, wire, message());
+    let late = bench.session.receive_message(|| now, wire, message());
     assert_eq!(late, Err(message()));
 }

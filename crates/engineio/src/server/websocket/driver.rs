@@ -24,7 +24,7 @@ use crate::{
     dialect::Dialect,
     error::{CloseDetail, CloseReason},
     packet::Frame,
-    server::{Handler, Link, now},
+    server::{Handler, Link, link::Turn, now},
     session::{Transmit, WebSocketId, Wire},
 };
 
@@ -56,6 +56,21 @@ pub(super) struct Driver<H: Handler> {
 struct Stall {
     written: u64,
     deadline: Pin<Box<Sleep>>,
+}
+
+/// Why no more is read for now.
+enum Stop {
+    /// There is no more.
+    Empty,
+    /// Others have to get their turn.
+    Budget,
+    /// The application wants it so.
+    Paused,
+    Failed(Error),
+    /// The peer closes.
+    Left,
+    /// The stream has ended.
+    Gone,
 }
 
 /// How the connection ends.
@@ -116,21 +131,45 @@ impl<H: Handler> Driver<H> {
             return ControlFlow::Continue(());
         }
         let mut input = self.socket.begin_reading();
-        let flow = self.read_messages(context, &mut input);
+        let stop = self.read_messages(context, &mut input);
         self.socket.end_reading(input);
-        flow
+        match stop {
+            Stop::Empty => self.check_fragments(),
+            Stop::Budget => {
+                context.waker().wake_by_ref();
+                self.check_fragments()
+            }
+            Stop::Paused => ControlFlow::Continue(()),
+            Stop::Failed(error) => ControlFlow::Break(self.fail(&error)),
+            Stop::Left => {
+                self.transport_closed(CloseReason::TransportClose);
+                ControlFlow::Break(End::Left)
+            }
+            Stop::Gone => {
+                self.transport_closed(CloseReason::TransportClose);
+                ControlFlow::Break(End::Gone)
+            }
+        }
     }
 
-    fn read_messages(&mut self, context: &mut Context<'_>, input: &mut Input) -> ControlFlow<End> {
+    fn read_messages(&mut self, context: &mut Context<'_>, input: &mut Input) -> Stop {
+        let mut turn = Turn::new(&self.link);
         let mut arrived = None;
+        let mut stop = Stop::Budget;
         for _ in 0..READ_BUDGET {
             let received = match self.socket.poll_next(context, input) {
-                Poll::Pending => return self.check_fragments(),
                 Poll::Ready(Some(Ok(received))) => received,
-                Poll::Ready(Some(Err(error))) => return ControlFlow::Break(self.fail(&error)),
+                Poll::Ready(Some(Err(error))) => {
+                    stop = Stop::Failed(error);
+                    break;
+                }
                 Poll::Ready(None) => {
-                    self.transport_closed(CloseReason::TransportClose);
-                    return ControlFlow::Break(End::Gone);
+                    stop = Stop::Gone;
+                    break;
+                }
+                Poll::Pending => {
+                    stop = Stop::Empty;
+                    break;
                 }
             };
             let packet = match received {
@@ -142,19 +181,19 @@ impl<H: Handler> Driver<H> {
                 }
                 Received::Fragment => continue,
                 Received::Close => {
-                    self.transport_closed(CloseReason::TransportClose);
-                    return ControlFlow::Break(End::Left);
+                    stop = Stop::Left;
+                    break;
                 }
             };
             // What one read has brought has arrived at one time.
-            let now = *arrived.get_or_insert_with(now);
-            self.is_paused = self.link.receive(now, self.wire, packet);
-            if self.is_paused {
-                return ControlFlow::Continue(());
+            let now = || *arrived.get_or_insert_with(now);
+            if turn.receive(now, self.wire, packet) {
+                stop = Stop::Paused;
+                break;
             }
         }
-        context.waker().wake_by_ref();
-        self.check_fragments()
+        self.is_paused = turn.end() || matches!(stop, Stop::Paused);
+        stop
     }
 
     /// The WebSocket layer bounds the size of a message, and not the number of frames it is made of.
@@ -182,13 +221,13 @@ impl<H: Handler> Driver<H> {
             ..
         } = self;
         let mut batch = BATCH.take();
+        let mut is_all = false;
         let next = |context: &mut Context<'_>| {
             let mut frame = pending.pop_front().or_else(|| batch.pop());
-            if frame.is_none() && !*is_closing {
-                match link.poll_transmit(*wire, context, &mut batch) {
-                    Transmit::Idle | Transmit::Frames => {}
-                    Transmit::Close => *is_closing = true,
-                }
+            if frame.is_none() && !*is_closing && !is_all {
+                let transmit;
+                (transmit, is_all) = link.poll_transmit(*wire, context, &mut batch);
+                *is_closing = transmit == Transmit::Close;
                 batch.reverse();
                 frame = batch.pop();
             }

@@ -4,6 +4,7 @@
 //! made, one for all recipients; after that only reference counts move.
 
 mod frames;
+mod head;
 mod json;
 mod namespace;
 
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use engineio::Frame;
 use serde::Serialize;
 
+use self::head::Head;
 use crate::{
     args::Args,
     binary,
@@ -23,7 +25,7 @@ use crate::{
 };
 
 pub use self::{
-    frames::{EventPacket, Frames},
+    frames::{EventPacket, Frames, OwnFrames},
     namespace::{connect, connect_2, connect_error, connect_error_2, connect_with_pid, disconnect},
 };
 
@@ -128,6 +130,33 @@ impl Draft {
         self.write_ended(parser, namespace, id, b"]")
     }
 
+    /// The packet for one client alone, written as [`write`](Self::write) does.
+    pub fn write_own(
+        &self,
+        parser: Option<&dyn Parser>,
+        namespace: &str,
+        id: Option<u64>,
+    ) -> OwnFrames {
+        if parser.is_some() {
+            return OwnFrames::Shared(self.write(parser, namespace, id));
+        }
+        let (data, attachments) = ([&self.body.0, &b"]"[..]], &self.attachments);
+        let text = default_text(self.packet_type(), namespace, id, data, attachments.len());
+        if attachments.is_empty() {
+            return OwnFrames::One(text);
+        }
+        let attachments = attachments.iter().cloned().map(Frame::Binary);
+        OwnFrames::Several(std::iter::once(text).chain(attachments).collect())
+    }
+
+    fn packet_type(&self) -> PacketType {
+        if self.is_event {
+            PacketType::Event
+        } else {
+            PacketType::Ack
+        }
+    }
+
     /// The packet of an event, with an offset as one more argument at its end.
     pub fn write_with_offset(
         &self,
@@ -147,11 +176,7 @@ impl Draft {
         id: Option<u64>,
         end: &[u8],
     ) -> Frames {
-        let packet_type = if self.is_event {
-            PacketType::Event
-        } else {
-            PacketType::Ack
-        };
+        let packet_type = self.packet_type();
         let data = [&self.body.0, end];
         let Some(parser) = parser else {
             return default_frames(packet_type, namespace, id, data, &self.attachments);
@@ -175,13 +200,29 @@ pub(crate) fn default_frames(
     data: [&[u8]; 2],
     attachments: &[Bytes],
 ) -> Frames {
+    let text = default_text(packet_type, namespace, id, data, attachments.len());
+    if attachments.is_empty() {
+        return text.into();
+    }
+    let attachments = attachments.iter().cloned().map(Frame::Binary);
+    std::iter::once(text).chain(attachments).collect()
+}
+
+/// The text of a packet, whose attachments follow.
+fn default_text(
+    packet_type: PacketType,
+    namespace: &str,
+    id: Option<u64>,
+    data: [&[u8]; 2],
+    attachments: usize,
+) -> Frame {
     use PacketType::{Ack, BinaryAck, BinaryEvent, Event};
     let mut head = Head::default();
     if let Some(id) = id {
         head.put_number(id);
     }
     let id_len = head.len();
-    match (packet_type, attachments.len()) {
+    match (packet_type, attachments) {
         (Event | BinaryEvent, 0) => head.put(*b"42"),
         (Ack | BinaryAck, 0) => head.put(*b"43"),
         (Event | BinaryEvent | Ack | BinaryAck, count) => {
@@ -199,12 +240,7 @@ pub(crate) fn default_frames(
         let (head, id) = head.as_bytes().split_at(head.len() - id_len);
         [head, namespace.as_bytes(), b",", id, data[0], data[1]].concat()
     };
-    let text = Frame::Text(Bytes::from(text));
-    if attachments.is_empty() {
-        return text.into();
-    }
-    let attachments = attachments.iter().cloned().map(Frame::Binary);
-    std::iter::once(text).chain(attachments).collect()
+    Frame::Text(Bytes::from(text))
 }
 
 /// Serializes arguments behind what `body` holds, without a closing bracket.
@@ -246,59 +282,6 @@ fn append_args<A: Serialize>(
 fn to_json(body: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), EncodeError> {
     json::write(body, value).map_err(|error| EncodeError::Serialize(error.to_string()))
 }
-
-/// What stands before the data, but for the namespace. Written from its end, as the digits of numbers are.
-struct Head {
-    bytes: [u8; LONGEST_HEAD],
-    start: usize,
-}
-
-impl Default for Head {
-    fn default() -> Self {
-        Self {
-            bytes: [0; LONGEST_HEAD],
-            start: LONGEST_HEAD,
-        }
-    }
-}
-
-impl Head {
-    /// Puts characters before what there is.
-    fn put<const LEN: usize>(&mut self, text: [u8; LEN]) {
-        for byte in text.into_iter().rev() {
-            self.put_byte(byte);
-        }
-    }
-
-    fn put_number(&mut self, mut number: u64) {
-        loop {
-            self.put_byte(b'0' + (number % 10) as u8);
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-    }
-
-    /// What does not fit is cut, which the length rules out.
-    fn put_byte(&mut self, byte: u8) {
-        if let Some(start) = self.start.checked_sub(1) {
-            self.bytes[start] = byte;
-            self.start = start;
-        }
-    }
-
-    fn len(&self) -> usize {
-        LONGEST_HEAD - self.start
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-}
-
-/// Two characters, and two numbers with one between them.
-const LONGEST_HEAD: usize = 2 + 20 + 1 + 20;
 
 /// A buffer that the thread lends: what is serialized is copied once, into an allocation of exactly its size.
 #[derive(Debug)]

@@ -143,6 +143,11 @@ impl<H: Handler> Link<H> {
         self.queue(|session| session.send_one(frame, options))
     }
 
+    /// The same for several frames, as one unit that nothing comes between.
+    pub fn push_all(&self, frames: Vec<Frame>, options: SendOptions) -> Result<bool, PushError> {
+        self.queue(|session| session.send_all(frames, options))
+    }
+
     fn queue(
         &self,
         send: impl FnOnce(&mut Session) -> Result<bool, PushError>,

@@ -64,6 +64,21 @@ impl Session {
         Ok(is_taken)
     }
 
+    /// The same for several of them, which are one unit.
+    pub fn send_all(
+        &mut self,
+        frames: Vec<Frame>,
+        options: SendOptions,
+    ) -> Result<bool, PushError> {
+        let is_taken = self.takes(&frames, options)?;
+        if is_taken {
+            for frame in frames {
+                self.outbox.push_with(frame, options.compress);
+            }
+        }
+        Ok(is_taken)
+    }
+
     /// Whether frames are queued, and not dropped. A full queue ends the session.
     fn takes(&mut self, frames: &[Frame], options: SendOptions) -> Result<bool, PushError> {
         if self.state != State::Open {

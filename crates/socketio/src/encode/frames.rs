@@ -48,6 +48,17 @@ impl Frames {
     }
 }
 
+/// One packet for one client, whose frames are to be moved and not shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnFrames {
+    /// A text alone.
+    One(Frame),
+    /// A text and its attachments.
+    Several(Vec<Frame>),
+    /// What a parser of one's own has written.
+    Shared(Frames),
+}
+
 impl From<Frame> for Frames {
     fn from(frame: Frame) -> Self {
         Self(Repr::One(frame))

@@ -79,7 +79,7 @@ impl Event {
             return Ok(());
         }
         let socket = &self.socket;
-        let frames = answer.write(socket.parser(), socket.namespace(), Some(reply.id));
-        socket.push_own(frames, SendOptions::default())
+        let packet = answer.write_own(socket.parser(), socket.namespace(), Some(reply.id));
+        socket.push_own(packet, SendOptions::default())
     }
 }

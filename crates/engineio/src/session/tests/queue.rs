@@ -54,6 +54,27 @@ fn volatile_is_dropped_unless_the_transport_can_take_it_now() {
 }
 
 #[test]
+fn frames_that_nobody_else_wants_are_queued_like_all_others() {
+    let [a, b, c] = ["a", "b", "c"].map(Frame::message);
+    let options = SendOptions::default();
+    let mut bench = Bench::websocket();
+    let pair = vec![a, b];
+    assert_eq!(bench.session.send_all(pair.clone(), options), Ok(true));
+    assert_eq!(bench.session.send_one(c, options), Ok(true));
+    let volatile = SendOptions {
+        volatile: true,
+        ..options
+    };
+    assert_eq!(bench.session.send_all(pair.clone(), volatile), Ok(false));
+    assert_eq!(bench.transmit(bench.wire()), ["4a", "4b", "4c"]);
+    bench.session.close(bench.now, CloseReason::ForcedClose);
+    assert_eq!(
+        bench.session.send_all(pair, options),
+        Err(PushError::Closed)
+    );
+}
+
+#[test]
 fn a_blocked_websocket_is_woken_only_by_the_end() {
     let mut bench = Bench::websocket();
     bench.session.set_websocket_blocked(true);

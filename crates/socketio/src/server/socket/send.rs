@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::Socket;
 use crate::{
-    encode::{Draft, Frames},
+    encode::{Draft, Frames, OwnFrames},
     error::EmitError,
     server::{
         Link,
@@ -30,8 +30,8 @@ impl Socket {
             self.tell_outgoing(&draft);
             return Ok(());
         }
-        let frames = draft.write(self.parser(), self.namespace(), None);
-        self.push_own(frames, options)?;
+        let packet = draft.write_own(self.parser(), self.namespace(), None);
+        self.push_own(packet, options)?;
         self.tell_outgoing(&draft);
         Ok(())
     }
@@ -62,8 +62,8 @@ impl Socket {
         if let Err(error) = self.expect_answer(id, waiter) {
             return Answer::failed(error);
         }
-        let frames = draft.write(self.parser(), self.namespace(), Some(id));
-        match self.push_own(frames, options) {
+        let packet = draft.write_own(self.parser(), self.namespace(), Some(id));
+        match self.push_own(packet, options) {
             Ok(()) => {
                 self.tell_outgoing(&draft);
                 Answer::new(self.clone(), id, answer, timeout)
@@ -76,10 +76,18 @@ impl Socket {
     }
 
     /// Queues a packet that is for this client alone. That a volatile one was dropped is no error.
-    pub(crate) fn push_own(&self, frames: Frames, options: SendOptions) -> Result<(), EmitError> {
-        match frames.into_one() {
-            Ok(frame) => self.queue(|link| link.push_one(frame, options)),
-            Err(frames) => self.push_with(&frames, options),
+    pub(crate) fn push_own(
+        &self,
+        packet: OwnFrames,
+        options: SendOptions,
+    ) -> Result<(), EmitError> {
+        match packet {
+            OwnFrames::One(frame) => self.queue(|link| link.push_one(frame, options)),
+            OwnFrames::Several(frames) => self.queue(|link| link.push_all(frames, options)),
+            OwnFrames::Shared(frames) => match frames.into_one() {
+                Ok(frame) => self.queue(|link| link.push_one(frame, options)),
+                Err(frames) => self.push_with(&frames, options),
+            },
         }
     }
 

@@ -237,13 +237,14 @@ impl Connection {
             }
             PacketType::ConnectError => Err(Violation::NotForServer),
             PacketType::BinaryEvent | PacketType::BinaryAck => {
-                // Attachments of a namespace that was never joined are not even kept.
-                self.socket_in(packet.namespace)?;
                 let now = Instant::now().into_std();
-                let limits = &protocol.limits;
-                let done = lock(&self.state)
+                let mut state = lock(&self.state);
+                // Attachments of a namespace that was never joined are not even kept.
+                state.socket_in(packet.namespace)?;
+                let done = state
                     .assembler
-                    .begin(text, &packet, now, limits)?;
+                    .begin(text, &packet, now, &protocol.limits)?;
+                drop(state);
                 done.map_or(Ok(()), |done| self.on_assembled(link, &done))
             }
             PacketType::Event | PacketType::Ack | PacketType::Disconnect => {
@@ -318,17 +319,7 @@ impl Connection {
 
     /// The connected socket of a namespace, or none if the server has just disconnected it.
     fn socket_in(&self, namespace: &str) -> Result<Option<Socket>, Violation> {
-        let state = lock(&self.state);
-        state.expect_packet()?;
-        let slot = state
-            .slots
-            .iter()
-            .find(|slot| slot.namespace() == namespace);
-        match slot {
-            Some(Slot::Connected(socket)) => Ok(Some(socket.clone())),
-            Some(Slot::Left(_)) => Ok(None),
-            Some(Slot::Seeking(_) | Slot::Connecting(_)) | None => Err(Violation::NotConnected),
-        }
+        Ok(lock(&self.state).socket_in(namespace)?.cloned())
     }
 
     fn check_rate(&self, link: &Link) -> Result<(), Violation> {
@@ -361,6 +352,16 @@ impl State {
             return Err(DecodeError::UnexpectedText.into());
         }
         Ok(())
+    }
+
+    fn socket_in(&self, namespace: &str) -> Result<Option<&Socket>, Violation> {
+        self.expect_packet()?;
+        let mut slots = self.slots.iter();
+        match slots.find(|slot| slot.namespace() == namespace) {
+            Some(Slot::Connected(socket)) => Ok(Some(socket)),
+            Some(Slot::Left(_)) => Ok(None),
+            Some(Slot::Seeking(_) | Slot::Connecting(_)) | None => Err(Violation::NotConnected),
+        }
     }
 
     fn slot_of(&mut self, socket: &Socket) -> Option<&mut Slot> {

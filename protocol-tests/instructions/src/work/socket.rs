@@ -37,7 +37,7 @@ fn incoming() -> Vec<Comparison> {
             move || {
                 black_box(Packet::decode(black_box(EVENT), &limits)).expect("a packet");
             },
-            1.9,
+            0.75,
             "skip its JSON with serde_json",
             || {
                 let skipped = serde_json::from_str::<IgnoredAny>(black_box(JSON));
@@ -47,7 +47,7 @@ fn incoming() -> Vec<Comparison> {
         compare(
             "decode an event and parse its string",
             parse,
-            2.8,
+            2.0,
             "parse both with serde_json",
             || {
                 let (_, text): (IgnoredAny, String) =
@@ -135,7 +135,7 @@ fn outgoing() -> Vec<Comparison> {
                 let draft = Draft::event("echo", black_box(&text)).expect("JSON");
                 black_box(draft.frames("/", None));
             },
-            1.9,
+            1.2,
             "write its JSON with serde_json",
             move || {
                 let json = serde_json::to_vec(&("echo", black_box(&same)));

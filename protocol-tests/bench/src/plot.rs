@@ -21,7 +21,8 @@ pub fn svg(outcomes: &[Outcome], context: &[String]) -> String {
         columns[column] += height + MARGIN;
     }
     let width = 2 * PANEL + 3 * MARGIN;
-    page(width, columns[0].max(columns[1]), &panels, context)
+    let foot = [&[LEGEND.to_owned()], context].concat();
+    page(width, columns[0].max(columns[1]), &panels, &foot)
 }
 
 /// A panel, and its height.
@@ -32,7 +33,7 @@ fn panel(outcome: &Outcome) -> (String, usize) {
         .filter_map(|(name, row)| Some((name, row, row.figure()?)))
         .collect();
     let highest: Vec<f64> = figures.iter().map(|(.., figure)| figure.highest).collect();
-    let end = end(&highest);
+    let end = end(&highest, scenario.unit().is_better_when_lower());
     let scale = if end > 0.0 { BARS as f64 / end } else { 0.0 };
     let better = if scenario.unit().is_better_when_lower() {
         "less"
@@ -77,12 +78,15 @@ fn panel(outcome: &Outcome) -> (String, usize) {
     (out, HEAD + figures.len() * LINE)
 }
 
-/// The figure at which bars end. One that is far longer than all others would leave nothing to see of those, and is cut.
-fn end(highest: &[f64]) -> f64 {
+/// The figure at which bars end. One that is far worse than several others would leave nothing to see of those, and is
+/// cut.
+fn end(highest: &[f64], is_lower_better: bool) -> f64 {
     let mut sorted = highest.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted[..] {
-        [.., next, largest] if next > 0.0 && largest > FAR * next => next * (FAR - 1.0),
+        [_, .., next, largest] if is_lower_better && next > 0.0 && largest > FAR * next => {
+            next * (FAR - 1.0)
+        }
         [.., largest] => largest.max(0.0),
         [] => 0.0,
     }
@@ -105,6 +109,8 @@ fn bars(outcome: &Outcome) -> Vec<(&str, &Row)> {
     bars
 }
 
+const LEGEND: &str = "Bars are medians of all rounds, each server in its better form, and lines go from the lowest to the \
+                      highest. Two white strokes: cut, as it is far longer than the others.";
 const PANEL: usize = 400;
 const NAMES: usize = 104;
 /// The longest bar, beside which there is room for its figure.
@@ -140,13 +146,17 @@ mod tests {
         for (figures, cut) in [
             (&[1.0, 2.0, 5.0][..], 5.0),
             (&[1.0, 2.0, 6.0], 3.0),
-            (&[0.0, 6.0], 6.0),
+            (&[2.0, 6.0], 6.0),
+            (&[0.0, 0.0, 6.0], 6.0),
             (&[-3.0], 0.0),
             (&[], 0.0),
         ] {
-            assert_eq!(end(figures), cut, "{figures:?}");
+            assert_eq!(end(figures, true), cut, "{figures:?}");
         }
-        let rows = vec![row("ours", &[1.0]), row("node", &[10.0])];
+        // Nobody is cut for being better.
+        assert_eq!(end(&[1.0, 2.0, 6.0], false), 6.0);
+        let rows = ["ours", "floor", "node"].into_iter().zip([1.0, 1.0, 10.0]);
+        let rows = rows.map(|(name, figure)| row(name, &[figure])).collect();
         let svg = svg(&[outcome("echo-1", rows)], &[]);
         assert!(
             svg.contains("width=\"160.0\"") && svg.contains("width=\"240.0\""),

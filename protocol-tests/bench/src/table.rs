@@ -2,6 +2,7 @@
 //! each aim.
 
 use crate::aims::Verdict;
+use crate::context::counted;
 use crate::outcome::{Outcome, Row};
 use crate::server::Family;
 use crate::stats::three_digits;
@@ -76,7 +77,8 @@ fn cells(outcome: &Outcome, row: &Row) -> Vec<String> {
     ];
     let Some(figure) = row.figure() else {
         cells.push("failed".to_owned());
-        cells.resize(COLUMNS, String::new());
+        cells.resize(COLUMNS - 1, String::new());
+        cells.push(faults(row.faults(), row.failures.len()));
         return cells;
     };
     let ratio = |family| {
@@ -114,13 +116,15 @@ pub fn faults(faults: Faults, failures: usize) -> String {
         (faults.repeated, "repeated"),
         (faults.out_of_order, "out of order"),
         (faults.wrong, "wrong"),
-        (failures as u64, "rounds failed"),
     ];
-    let said: Vec<String> = named
+    let mut said: Vec<String> = named
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
+    if failures > 0 {
+        said.push(format!("{} failed", counted(failures, "round")));
+    }
     if said.is_empty() {
         "none".to_owned()
     } else {
@@ -201,7 +205,8 @@ mod tests {
         worse.failures.push("it never came".to_owned());
         let table = table(&[outcome("echo-1", vec![bad, worse])]);
         let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(cells_of(lines[2])[13], "14 out of order, 1 rounds failed");
-        assert_eq!(cells_of(lines[3])[3], "failed");
+        assert_eq!(cells_of(lines[2])[13], "14 out of order, 1 round failed");
+        let worse = cells_of(lines[3]);
+        assert_eq!((worse[3], worse[13]), ("failed", "1 round failed"));
     }
 }

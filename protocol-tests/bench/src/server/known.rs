@@ -104,18 +104,15 @@ fn server(name: &str, family: Family, kind: Kind, program: PathBuf, words: &[&st
     }
 }
 
-/// A program of ours or of the peers: beside this one, or where the peers' workspace puts it.
+/// A program of ours or of the peers: where the peers' workspace puts it, or beside this one.
 fn program(name: &str) -> PathBuf {
-    let beside = env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.parent()?.join(name)));
-    let here = beside.unwrap_or_else(|| name.into());
     let there = peers().join("rust/target/release").join(name);
-    if !here.exists() && there.exists() {
-        there
-    } else {
-        here
+    if there.exists() {
+        return there;
     }
+    let exe = env::current_exe().ok();
+    let beside = exe.and_then(|exe| Some(exe.parent()?.join(name)));
+    beside.unwrap_or_else(|| name.into())
 }
 
 /// Where the servers of others are.

@@ -110,7 +110,7 @@ pub enum EmitError {
 /// Why `Socket::try_emit` did nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TryEmitError {
-    /// The packet would fill the queue above half its bound. Wait with `Socket::ready` and try again.
+    /// The packet would fill the queue above a sixteenth of its bound. Wait with `Socket::ready` and try again.
     #[error("queue has no room")]
     Full,
     /// The socket is not connected.

@@ -164,9 +164,11 @@ impl<H: Handler> Link<H> {
         result
     }
 
-    /// Whether so many bytes more leave the queue at most half full: for producers that prefer to wait.
-    pub fn has_room(&self, bytes: usize) -> bool {
-        lock(&self.core).session.has_room(bytes)
+    /// Whether with so many bytes more the queue holds at most `bound`, packets counted as for
+    /// [`Config::max_buffered_bytes`](crate::Config::max_buffered_bytes): for producers that prefer to wait. An empty
+    /// queue has room for anything.
+    pub fn has_room(&self, bytes: usize, bound: usize) -> bool {
+        lock(&self.core).session.has_room(bytes, bound)
     }
 
     /// Waits until the queue is empty or the session is over. Dropping the future has no effect.

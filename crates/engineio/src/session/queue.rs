@@ -94,9 +94,9 @@ impl Session {
         Ok(true)
     }
 
-    /// Whether so many bytes more leave the queue at most half full. An empty queue has room for anything.
-    pub fn has_room(&self, bytes: usize) -> bool {
-        self.outbox.is_empty() || self.outbox.cost() + bytes <= self.config.max_buffered_bytes / 2
+    /// Whether with so many bytes more the queue holds at most `bound`. An empty queue has room for anything.
+    pub fn has_room(&self, bytes: usize, bound: usize) -> bool {
+        self.outbox.is_empty() || self.outbox.cost() + bytes <= bound
     }
 
     /// Whether nothing is queued.

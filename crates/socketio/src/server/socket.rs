@@ -192,7 +192,10 @@ impl Socket {
     }
 
     /// Emits a packet made by [`Namespace::encode`] of this socket's namespace, unless that would fill the queue of
-    /// the client above half its bound: for producers that prefer to wait, with [`ready`](Self::ready).
+    /// the client above a sixteenth of its bound: for producers that prefer to wait, with [`ready`](Self::ready).
+    ///
+    /// That is enough to keep a client busy, and as little as one that is gone may hold until its absence is noticed:
+    /// what such a producer has can be asked for again. A packet larger than that is taken when nothing waits.
     pub fn try_emit(&self, packet: &EventPacket) -> Result<(), TryEmitError> {
         debug_assert!(
             packet.is_for(self.namespace()),
@@ -201,7 +204,7 @@ impl Socket {
         if !self.is_connected() {
             return Err(TryEmitError::Closed);
         }
-        if !self.0.link.has_room(packet.byte_len()) {
+        if !self.has_room_to_produce(packet.byte_len()) {
             return Err(TryEmitError::Full);
         }
         self.0

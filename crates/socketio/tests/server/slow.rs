@@ -121,6 +121,24 @@ async fn a_patient_producer_loses_nothing_and_closes_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_patient_producer_puts_little_into_the_queue_of_who_does_not_read() {
+    let io = server();
+    let (_client, id) = Client::connect_as(&io).await;
+    let socket = io.of("/").socket(&id).unwrap();
+    let packet = io.of("/").encode("blob", (blob(),)).unwrap();
+    socket.ready().await;
+    // Nobody takes anything meanwhile, as nothing is awaited: a sixteenth of 64 KiB.
+    for _ in 0..3 {
+        assert_eq!(socket.try_emit(&packet), Ok(()));
+    }
+    assert_eq!(socket.try_emit(&packet), Err(TryEmitError::Full));
+    // Who does not wait has the rest.
+    for _ in 0..50 {
+        socket.emit("blob", (blob(),)).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_packet_is_kept_once_for_all_sockets() {
     let io = Server::new();
     let packet = io.of("/chat").encode("news", ("x",)).unwrap();

@@ -187,12 +187,19 @@ impl Socket {
         }
     }
 
+    /// Whether one more packet of somebody who waits for room leaves the client's queue as empty as it is to be. What
+    /// is queued for clients that are gone takes memory until their absence is noticed, and who waits has it still.
+    pub(super) fn has_room_to_produce(&self, bytes: usize) -> bool {
+        let bound = self.0.namespace.config().engine.max_buffered_bytes / 16;
+        self.0.link.has_room(bytes, bound)
+    }
+
     /// Whether frames that are sent at once leave the client's queue at most half full.
     pub(crate) fn has_room_for(&self, frames: &[Frame]) -> bool {
         // As the queue counts.
         let cost = frames.iter().map(|frame| frame.len() + 64).sum();
         let bound = self.0.namespace.config().engine.max_buffered_bytes / 2;
-        cost <= bound && self.0.link.has_room(cost)
+        cost <= bound && self.0.link.has_room(cost, bound)
     }
 
     /// The middlewares have refused the socket. No handler of it has run, and none will.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -41,8 +42,39 @@ const SILENT_RESYNC: bool = cfg!(feature = "sabotage-silent-resync");
 ))]
 compile_error!("sabotage is for tests of tests, and never for release");
 
-/// Ends the process at places that are named to it.
+/// Ends the process at places that are named to it. Their numbers are those of `chaos crashes`.
+///
+/// When a database is opened:
+/// 1. `before-flush`: what a killed process has left may be in the system's cache alone
+/// 2. `after-flush`: and now it is on the disk
+/// 3. `before-mark`: the file beside the database is not written yet
+/// 4. `after-mark`: it is written, and not flushed
+///
+/// When the history gets a new name:
+/// 5. `before-rename`: the name is written, and not committed
+/// 6. `after-rename`: it is committed, and the file beside the database has the old one
+///
+/// With a batch:
+/// 7. `before-begin`
+/// 8. `after-insert`
+/// 9. `before-commit`
+/// 10. `after-commit`
+/// 11. `in-checkpoint`: somewhere in it
+/// 12. `before-publish`
+/// 13. `before-answers`
+/// 14. `between-answers`
+///
+/// With what is forgotten:
+/// 15. `before-trim`: readers are told, and the store holds it
+/// 16. `before-forgetting`: it is deleted, and not committed
+/// 17. `after-forgetting`: it is committed
+///
+/// A transaction of the application commits where no place of ours is: `tests/crash.rs` ends a process before and behind
+/// that, and before what it has stored is published.
 const CRASH: bool = cfg!(feature = "sabotage-crash");
+
+/// Moves the write-ahead log into the database after each commit, so that there are checkpoints enough to crash in.
+pub(crate) const CHECKPOINTS: bool = CRASH;
 
 /// How often a fault is made that would otherwise leave nothing in order.
 const EVERY: u64 = 97;
@@ -142,15 +174,30 @@ pub(crate) fn before_commit(outcomes: &[Outcome]) {
 /// Ends the process as a crash does, if this is the place that the environment variable `CRASH_AT` names and it is passed
 /// for the nth time: as in `after-commit 7`.
 pub(crate) fn crash(place: &str) {
+    if crashes_at(place).is_some() {
+        process::abort();
+    }
+}
+
+/// As `crash`, but within the next 2 ms and while this thread goes on.
+pub(crate) fn crash_meanwhile(place: &str) {
+    if let Some(times) = crashes_at(place) {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_micros(times * 137 % 2_000));
+            process::abort();
+        });
+    }
+}
+
+/// Whether this is the place and the time, and which time that is.
+fn crashes_at(place: &str) -> Option<u64> {
     static PASSED: AtomicU64 = AtomicU64::new(0);
     if !CRASH {
-        return;
+        return None;
     }
     let at = std::env::var("CRASH_AT").unwrap_or_default();
-    let Some((wanted, times)) = at.split_once(' ') else {
-        return;
-    };
-    if wanted == place && times.parse() == Ok(PASSED.fetch_add(1, Ordering::Relaxed) + 1) {
-        std::process::abort();
-    }
+    let (wanted, times) = at.split_once(' ')?;
+    let times = times.parse().ok()?;
+    let is_now = wanted == place && times == PASSED.fetch_add(1, Ordering::Relaxed) + 1;
+    is_now.then_some(times)
 }

@@ -166,9 +166,10 @@ impl SqliteStore {
     fn shorten_wal(&mut self) {
         let wal_bytes = || fs::metadata(beside(&self.path, "-wal")).map_or(0, |wal| wal.len());
         let before = wal_bytes();
-        if before <= self.checkpoint_above {
+        if before <= self.checkpoint_above && !sabotage::CHECKPOINTS {
             return;
         }
+        sabotage::crash_meanwhile("in-checkpoint");
         if let Some(connection) = &self.connection
             && let Err(error) = checkpoint(connection)
         {
@@ -210,8 +211,10 @@ impl Store for SqliteStore {
         self.transact(|connection| {
             let sql = "DELETE FROM events WHERE offset < ?2 AND stream = (SELECT id FROM streams WHERE name = ?1)";
             let deleted = connection.execute(sql, (stream, to_sql(first)));
+            sabotage::crash("before-forgetting");
             deleted.map(drop).map_err(store_error)
         })?;
+        sabotage::crash("after-forgetting");
         self.after_commit(0);
         Ok(())
     }

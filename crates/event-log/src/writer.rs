@@ -261,6 +261,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
         // Told first, so that nobody starts where there is about to be nothing.
         stream.trim(first);
         self.untrimmed.insert(Arc::clone(&stream.name));
+        sabotage::crash("before-trim");
         self.store.trim(&stream.name, first)?;
         self.untrimmed.remove(&stream.name);
         Ok(())

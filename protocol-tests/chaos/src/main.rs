@@ -44,8 +44,9 @@ async fn main() -> ExitCode {
         Command::Crashes {
             seed,
             times,
+            keep_messages,
             history,
-        } => crashes(seed, times, history.as_deref()).await,
+        } => crashes(seed, times, keep_messages, history.as_deref()).await,
         Command::Sick {
             seed,
             times,
@@ -84,9 +85,14 @@ async fn play(plan: &Plan, history: Option<&Path>) -> io::Result<bool> {
 }
 
 /// Lets a server that is built for it crash at each place of its writer.
-async fn crashes(seed: Option<u64>, times: u64, history: Option<&Path>) -> io::Result<bool> {
+async fn crashes(
+    seed: Option<u64>,
+    times: u64,
+    keep: Option<u64>,
+    history: Option<&Path>,
+) -> io::Result<bool> {
     let server = options::start(&sabotage::build(sabotage::CRASH)?);
-    play(&options::crashes(seed, times, server), history).await
+    play(&options::crashes(seed, times, keep, server), history).await
 }
 
 /// Prints what happened, and judges it unless the run broke off.

@@ -18,16 +18,37 @@ use crate::world::World;
 /// How long a server that was started again may take to its first answer before the run goes on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// The places where `crates/event-log/src/sabotage.rs` lets a process end.
-const PLACES: [&str; 7] = [
-    "before-begin",
-    "after-insert",
-    "before-commit",
-    "after-commit",
-    "before-publish",
-    "before-answers",
-    "between-answers",
+/// The places where `crates/event-log/src/sabotage.rs` lets a process end, in the order of their numbers there.
+const PLACES: [(&str, When); 17] = [
+    ("before-flush", When::Opening),
+    ("after-flush", When::Opening),
+    ("before-mark", When::Opening),
+    ("after-mark", When::Opening),
+    ("before-rename", When::Renaming),
+    ("after-rename", When::Renaming),
+    ("before-begin", When::Storing),
+    ("after-insert", When::Storing),
+    ("before-commit", When::Storing),
+    ("after-commit", When::Storing),
+    ("in-checkpoint", When::Storing),
+    ("before-publish", When::Storing),
+    ("before-answers", When::Storing),
+    ("between-answers", When::Storing),
+    ("before-trim", When::Forgetting),
+    ("before-forgetting", When::Forgetting),
+    ("after-forgetting", When::Forgetting),
 ];
+
+/// When a place is passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Opening,
+    /// Opening a database that may be an older one.
+    Renaming,
+    Storing,
+    /// Only where not everything is kept.
+    Forgetting,
+}
 
 /// What is done between two kills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -74,24 +95,54 @@ impl Nemesis {
         Ok(())
     }
 
-    /// Lets a server that is built for it crash at each place of the log's writer so many times.
-    pub async fn crash(&mut self, times: u64) -> io::Result<()> {
-        self.kill().await?;
-        for place in PLACES {
+    /// Lets a server that is built for it crash so many times at each place where it forgets, or at each other place.
+    pub async fn crash(&mut self, times: u64, forgetting: bool) -> io::Result<()> {
+        self.first_answer().await;
+        for (number, (place, when)) in (1..).zip(PLACES) {
+            if forgetting != (when == When::Forgetting) {
+                continue;
+            }
             for _ in 0..times {
-                let passed = self.rng.within(1..30);
-                self.server
-                    .set_variable("CRASH_AT", format!("{place} {passed}"));
-                self.start().await?;
-                if self.server.end().await?.is_none() {
-                    return Err(io::Error::other(format!("no crash at {place}")));
+                // Something happens in between, whatever the place.
+                self.kill().await?;
+                // A name that the server gives and dies of is known to nobody.
+                let known = State::of(&self.database).map_err(io::Error::other)?;
+                self.crash_at(place, when).await?;
+                self.note(Op::Fault, Kind::Info, &format!("crash {number} {place}"));
+                match when {
+                    When::Renaming => self.start_renamed(known).await?,
+                    _ => self.start().await?,
                 }
-                self.note(Op::Fault, Kind::Info, &format!("crash {place}"));
+                self.first_answer().await;
             }
         }
-        self.start().await?;
-        self.first_answer().await;
         Ok(())
+    }
+
+    async fn crash_at(&mut self, place: &str, when: When) -> io::Result<()> {
+        let passed = match when {
+            When::Opening | When::Renaming => 1,
+            When::Forgetting => self.rng.within(1..4),
+            When::Storing => self.rng.within(1..30),
+        };
+        let at = format!("{place} {passed}");
+        if when == When::Renaming {
+            stored::forget_mark(&self.database)?;
+        }
+        self.server.set_variable("CRASH_AT", at);
+        let status = match when {
+            When::Opening | When::Renaming => self.server.start_in_vain().await?,
+            When::Storing | When::Forgetting => {
+                self.start().await?;
+                self.server.end().await?
+            }
+        };
+        match status {
+            Some(status) if status.code().is_none() => Ok(()),
+            other => Err(io::Error::other(format!(
+                "no crash at {place}, but {other:?}"
+            ))),
+        }
     }
 
     /// Starts the server, and notes when.
@@ -171,7 +222,14 @@ impl Nemesis {
         sleep(self.rng.milliseconds(100..1_000)).await;
         self.kill().await?;
         stored::put_back(&self.database, &self.backup)?;
-        let State { epoch, last, .. } = State::of(&self.backup).map_err(io::Error::other)?;
+        let restored = State::of(&self.backup).map_err(io::Error::other)?;
+        self.start_renamed(restored).await?;
+        self.first_answer().await;
+        Ok(())
+    }
+
+    /// Starts the server on a database whose history it gives a new name, and notes which it had and up to where.
+    async fn start_renamed(&mut self, State { epoch, last, .. }: State) -> io::Result<()> {
         let restored = |kind, epoch, offset| {
             let epoch = Some(epoch);
             let value = Facts {
@@ -189,7 +247,6 @@ impl Nemesis {
         let told = timeout(ANSWER_WITHIN, reader::told_epoch(&self.world, address));
         restored(Kind::Ok, told.await?, None);
         self.note(Op::Start, Kind::Ok, "start");
-        self.first_answer().await;
         Ok(())
     }
 

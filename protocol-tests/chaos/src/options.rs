@@ -17,6 +17,7 @@ Long runs, with the release builds of this program and of the chat; protocol-tes
   chaos replays --cuts 10000 --readers 20
   chaos upgrades --times 100
   chaos crashes --times 50
+  chaos crashes --times 50 --keep-messages 200
   chaos sick --times 1000
 Whether the checks see anything:
   chaos control
@@ -54,6 +55,9 @@ pub enum Command {
         /// How often at each place
         #[arg(long, default_value_t = 5)]
         times: u64,
+        /// How many messages the server keeps: it then crashes where it forgets, and otherwise everywhere else
+        #[arg(long)]
+        keep_messages: Option<u64>,
         /// Where to keep the history
         #[arg(long)]
         history: Option<PathBuf>,
@@ -217,7 +221,10 @@ pub fn control(seed: Option<u64>) -> Plan {
 }
 
 /// A plan of crashes at chosen places.
-pub fn crashes(seed: Option<u64>, times: u64, server: Vec<String>) -> Plan {
+pub fn crashes(seed: Option<u64>, times: u64, keep: Option<u64>, mut server: Vec<String>) -> Plan {
+    if let Some(keep) = keep {
+        server.push(format!("--keep-messages={keep}"));
+    }
     let cast = Cast {
         seed,
         writers: 20,
@@ -226,7 +233,15 @@ pub fn crashes(seed: Option<u64>, times: u64, server: Vec<String>) -> Plan {
         contract: Contract::Chat,
         server,
     };
-    cast.plan(2, Ordeal::Crashes { times, hurt: 200 })
+    let ordeal = Ordeal::Crashes {
+        times,
+        forgetting: keep.is_some(),
+        hurt: 200,
+    };
+    Plan {
+        keep,
+        ..cast.plan(2, ordeal)
+    }
 }
 
 /// A plan that shows most faults of the log within seconds.

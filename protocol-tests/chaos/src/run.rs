@@ -69,7 +69,12 @@ pub enum Ordeal {
         hurt: u64,
     },
     /// The server crashes at each place of the log's writer so many times.
-    Crashes { times: u64, hurt: u64 },
+    Crashes {
+        times: u64,
+        /// Where it forgets, and nowhere else.
+        forgetting: bool,
+        hurt: u64,
+    },
     /// So many connections of readers are cut in the middle of what they catch up with.
     CutReplays { cuts: u64, rows: u64 },
     /// Upgrades are hurt, at each step in each way so many times.
@@ -198,9 +203,11 @@ impl Stage {
                     self.until_hurt_everywhere(1).await?;
                 }
             }
-            Ordeal::Crashes { times, .. } => {
+            Ordeal::Crashes {
+                times, forgetting, ..
+            } => {
                 self.enter(plan);
-                self.nemesis.crash(*times).await?;
+                self.nemesis.crash(*times, *forgetting).await?;
             }
             Ordeal::CutReplays { cuts, rows } => self.cut_replays(plan, *cuts, *rows).await?,
             Ordeal::Upgrades { times } => self.hurt_upgrades(plan, *times).await?,

@@ -94,6 +94,13 @@ pub fn put_back(database: &Path, backup: &Path) -> io::Result<()> {
     fs::copy(backup, database).map(drop)
 }
 
+/// Takes the mark away that stands beside a database which nobody has open.
+pub fn forget_mark(database: &Path) -> io::Result<()> {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-lock");
+    fs::remove_file(PathBuf::from(name))
+}
+
 /// Keeps everybody else from writing for so long. Blocks.
 pub fn hold(database: &Path, time: Duration) -> rusqlite::Result<()> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;

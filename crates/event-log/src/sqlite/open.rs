@@ -18,7 +18,7 @@ use super::schema::{self, read_epoch, write_epoch};
 use super::{
     OpenError, Options, SqliteStore, Synchronous, beside, count_events, store_error, transact,
 };
-use crate::{Epoch, StoreError};
+use crate::{Epoch, StoreError, sabotage};
 
 pub(super) fn open(path: &Path, options: Options) -> Result<SqliteStore, OpenError> {
     let path = resolve(path)?;
@@ -184,9 +184,11 @@ fn prepare(
     match found {
         None => create(path, options)?,
         Some(version) => {
+            sabotage::crash("before-flush");
             if options.synchronous == Synchronous::Full {
                 flush(path).map_err(unavailable)?;
             }
+            sabotage::crash("after-flush");
             check(path, options)?;
             if version < schema::NEWEST {
                 let mut connection = attach(path, options).map_err(store_error)?;
@@ -211,7 +213,9 @@ fn prepare(
     } else {
         epoch
     };
+    sabotage::crash("before-mark");
     lock.remember(Mark { epoch, events }).map_err(unavailable)?;
+    sabotage::crash("after-mark");
     let noted = match options.synchronous {
         Synchronous::Normal => lock.note_unflushed(boot.as_deref()),
         // The new name is on the disk.
@@ -251,7 +255,12 @@ fn flush(path: &Path) -> std::io::Result<()> {
 fn rename(connection: &mut Connection, epoch: Epoch, events: u64) -> Result<Epoch, StoreError> {
     let new_epoch = random_epoch()?;
     tracing::warn!(%epoch, %new_epoch, events, "the database has lost events since it was used last, or may have, so its history gets a new name");
-    transact(connection, |connection| write_epoch(connection, new_epoch))?;
+    transact(connection, |connection| {
+        write_epoch(connection, new_epoch)?;
+        sabotage::crash("before-rename");
+        Ok(())
+    })?;
+    sabotage::crash("after-rename");
     Ok(new_epoch)
 }
 

@@ -54,6 +54,8 @@ struct Core {
     /// The deadline the clock has for this session.
     armed: Option<Instant>,
     counted_unconnected: bool,
+    /// How many wait for a change. To tell nobody costs as much as to tell somebody, and hardly ever is there anybody.
+    waiting: usize,
 }
 
 impl<H: Handler> Link<H> {
@@ -79,6 +81,7 @@ impl<H: Handler> Link<H> {
                 parked: [None, None],
                 armed: None,
                 counted_unconnected: false,
+                waiting: 0,
             }),
             may_be_paused: AtomicBool::new(false),
             changed: Notify::new(),
@@ -285,12 +288,13 @@ impl<H: Handler> Link<H> {
         if is_all {
             core.park(wire, context.waker());
         }
+        let is_awaited = is_drained && core.waiting > 0;
         if core.session.has_event() {
             self.settle(core);
         } else {
             drop(core);
         }
-        if is_drained {
+        if is_awaited {
             self.changed.notify_waiters();
         }
         (transmit, is_all)
@@ -353,7 +357,11 @@ impl<H: Handler> Link<H> {
 
     async fn until(&self, condition: impl Fn(&Session) -> bool) {
         // What holds already, as it mostly does, costs no place among those who wait.
-        while !condition(&lock(&self.core).session) {
+        if condition(&lock(&self.core).session) {
+            return;
+        }
+        let _waiting = Waiting::new(self);
+        loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
@@ -443,6 +451,22 @@ impl<H: Handler> Link<H> {
             _ => return,
         };
         core.counted_unconnected = is_unconnected;
+    }
+}
+
+/// One who waits for a change of the session.
+struct Waiting<'a, H: Handler>(&'a Link<H>);
+
+impl<'a, H: Handler> Waiting<'a, H> {
+    fn new(link: &'a Link<H>) -> Self {
+        lock(&link.core).waiting += 1;
+        Self(link)
+    }
+}
+
+impl<H: Handler> Drop for Waiting<'_, H> {
+    fn drop(&mut self) {
+        lock(&self.0.core).waiting -= 1;
     }
 }
 

@@ -17,7 +17,7 @@ pub const BUDGET: &[(&str, u32)] = &[
     // Socket.IO.
     ("decode an event", 0),
     ("decode an event of another namespace", 0),
-    ("put an event with one attachment together", 5),
+    ("put an event with one attachment together", 4),
     ("decode an event by MessagePack", 4),
     ("parse a number", 0),
     ("parse a string", 1),
@@ -37,7 +37,7 @@ pub const BUDGET: &[(&str, u32)] = &[
     ("answer an event", 4),
     ("answer 8 events that come at once", 32),
     ("answer an event with an object of 1 kB", 10),
-    ("answer an event with an attachment of 1 kB", 12),
+    ("answer an event with an attachment of 1 kB", 10),
     ("emit an event to one socket", 2),
     ("a connection by WebSocket into a namespace", 47),
     ("answer an event by long-polling", 15),

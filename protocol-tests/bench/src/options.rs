@@ -146,7 +146,7 @@ impl Options {
 
     pub fn effort(&self) -> Effort {
         let seconds = self.seconds.unwrap_or(if self.quick { 0.6 } else { 3.0 });
-        let hold = self.hold.unwrap_or(if self.quick { 1.5 } else { 5.0 });
+        let hold = self.hold.unwrap_or(if self.quick { 2.0 } else { 5.0 });
         Effort {
             extent: match self.messages {
                 Some(messages) => Extent::Messages(messages),

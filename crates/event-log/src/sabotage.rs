@@ -69,8 +69,8 @@ compile_error!("sabotage is for tests of tests, and never for release");
 /// 16. `before-forgetting`: it is deleted, and not committed
 /// 17. `after-forgetting`: it is committed
 ///
-/// A transaction of the application commits where no place of ours is: `tests/crash.rs` ends a process before and behind
-/// that, and before what it has stored is published.
+/// A transaction of the application commits where no place of ours is: `tests/transaction_crash.rs` ends a process before
+/// and behind that, and before what it has stored is published.
 const CRASH: bool = cfg!(feature = "sabotage-crash");
 
 /// Moves the write-ahead log into the database after each commit, so that there are checkpoints enough to crash in.

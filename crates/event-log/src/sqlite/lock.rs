@@ -135,15 +135,17 @@ impl LockFile {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Both lines. Where the power went before the second was flushed, that may be anything, and the first is as good.
     fn text(&self) -> Option<String> {
         let mut file = self.file();
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0)).ok()?;
         let length = MARK_LEN + NOTE_LEN;
         let read = Read::by_ref(&mut *file)
             .take(length as u64)
-            .read_to_string(&mut text);
-        read.ok().map(|_| text)
+            .read_to_end(&mut bytes);
+        read.ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Remembers how far a history has come. Not forced to the disk: that would be a second flush for each commit.
@@ -218,6 +220,25 @@ mod tests {
         lock.all_is_flushed().expect("taken back");
         assert!(!lock.may_have_lost(Some(&other)));
         assert_eq!(lock.mark(), Some(mark));
+    }
+
+    #[test]
+    fn a_note_that_did_not_reach_the_disk_takes_no_mark_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("a.db");
+        let lock = LockFile::create(&database).expect("free");
+        let mark = Mark {
+            epoch: Epoch::from_random([3; 15]),
+            events: 7,
+        };
+        lock.remember(mark).expect("written");
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(LockFile::path(&database));
+        let file = file.as_mut().expect("the lock");
+        file.write_all(&[0xb5; NOTE_LEN]).expect("written");
+        assert_eq!(lock.mark(), Some(mark));
+        assert!(!lock.may_have_lost(None));
     }
 
     #[test]

@@ -34,7 +34,8 @@ enum Command {
         /// Events that are stored in each of the recorded program's four runs.
         #[arg(long, default_value_t = 60)]
         answers: u64,
-        /// After so many of the losses somebody goes on, and the power goes again in the middle of that, 12 times each.
+        /// After so many of the losses, and in place of every other of them after a kill, somebody goes on, and the power
+        /// goes again in the middle of that, 12 times each.
         #[arg(long, default_value_t = 400)]
         recoveries: u64,
         /// Judge by this promise, and not by that of the durability.
@@ -210,10 +211,11 @@ fn record_and_replay(durability: Durability, answers: u64, plan: Plan) -> Result
         renamed,
         with_forgotten,
         second,
+        after_kill,
     } = tally;
     println!(
         "{durability:?}: {} operations recorded, {states} losses of power in {:.1} s, {second} of them after another \
-         one, {with_events} with events, {with_forgotten} with events forgotten, \
+         one, {after_kill} after a kill behind a write, {with_events} with events, {with_forgotten} with events forgotten, \
          {with_losses} with answered events lost (at most {most_lost}), \
          {renamed} under a new epoch",
         record.len(),

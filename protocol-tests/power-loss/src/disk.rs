@@ -16,7 +16,7 @@ pub const SECTOR: usize = 512;
 pub type Remains = BTreeMap<String, Vec<u8>>;
 
 /// The folder at one moment of a record.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Disk {
     files: Vec<File>,
     by_inode: HashMap<u64, FileId>,
@@ -30,19 +30,19 @@ pub struct Disk {
 
 type FileId = usize;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct File {
     durable: Vec<u8>,
     changes: Vec<Change>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Change {
     Write { offset: usize, bytes: Vec<u8> },
     Truncate { length: usize },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum NameChange {
     Set(String, FileId),
     Remove(String),
@@ -71,6 +71,16 @@ impl Disk {
         }
         disk.durable_names = disk.names.clone();
         disk
+    }
+
+    /// The same folder, in which the files are now these inodes. What was on its way to the disk still is.
+    pub fn moved(&self, inode: impl Fn(&str) -> u64) -> Self {
+        let names = self.names.iter();
+        let by_inode = names.map(|(name, file)| (inode(name), *file)).collect();
+        Self {
+            by_inode,
+            ..self.clone()
+        }
     }
 
     /// Moves on by one operation.

@@ -24,7 +24,8 @@ pub struct Plan {
     pub states: u64,
     /// Only this one of them.
     pub only: Option<u64>,
-    /// After about so many of them somebody goes on, by the same promise, and the power goes again, several times each.
+    /// After so many of them somebody goes on, by the same promise, and the power goes again, several times each. In place
+    /// of every other of these losses the process alone is killed, right behind a write.
     pub recoveries: u64,
     pub promise: Promise,
     /// As if the disk flushed nothing.
@@ -46,6 +47,8 @@ pub struct Tally {
     pub with_forgotten: u64,
     /// Losses of power while somebody went on after another one.
     pub second: u64,
+    /// Losses of power while somebody went on after a kill.
+    pub after_kill: u64,
 }
 
 /// A state that breaks the promise.
@@ -89,43 +92,98 @@ pub fn replay(
         if red.is_some() {
             return Ok((tally, red));
         }
-        if Rng::of(plan.seed, u64::MAX - state).within(0..plan.states) < plan.recoveries {
-            let red = lose_again(&scene, recorder, &remains, prefix, &mut tally)?;
-            if red.is_some() {
-                return Ok((tally, red));
+        let red = match plan.goes_on(state) {
+            Some(FirstEnd::PowerLoss) => {
+                let found = |inodes: &Inodes| Disk::found(plan.lies, &remains, |name| inodes[name]);
+                let red = lose_again(&scene, recorder, &remains, found, prefix, &mut tally)?;
+                tally.second += SECOND_LOSSES;
+                red
             }
+            Some(FirstEnd::Kill) => {
+                let (mut disk, mut answers) = (disk.clone(), answers.clone());
+                let rest = &record[prefix..];
+                let is_write = |operation: &Operation| matches!(operation, Operation::Write { .. });
+                let until = rest.iter().position(is_write).map_or(0, |write| write + 1);
+                move_on(&mut disk, &mut answers, &rest[..until])?;
+                let rng = Rng::of(plan.seed, state);
+                let written = disk.after(&mut Loss::new(Manner::Everything, rng));
+                let found = |inodes: &Inodes| disk.moved(|name| inodes[name]);
+                let scene = Scene {
+                    disk: &disk,
+                    answers: &answers,
+                    ..scene
+                };
+                let prefix = prefix + until;
+                let red = lose_again(&scene, recorder, &written, found, prefix, &mut tally)?;
+                tally.after_kill += SECOND_LOSSES;
+                red
+            }
+            None => None,
+        };
+        if red.is_some() {
+            return Ok((tally, red));
         }
     }
     Ok((tally, None))
 }
 
+/// How the first of two processes ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FirstEnd {
+    PowerLoss,
+    /// What it has written is with the system, and not flushed.
+    Kill,
+}
+
+impl Plan {
+    /// Whether somebody goes on in a state, and after what: in one by chance of each part of them all.
+    fn goes_on(&self, state: u64) -> Option<FirstEnd> {
+        let recoveries = self.recoveries.min(self.states);
+        if recoveries == 0 {
+            return None;
+        }
+        let turn = state * recoveries / self.states;
+        let begin = |turn: u64| (turn * self.states).div_ceil(recoveries);
+        let part = begin(turn)..begin(turn + 1);
+        let is_it = state == Rng::of(self.seed, u64::MAX - turn).within(part);
+        is_it.then_some(match turn % 2 {
+            0 => FirstEnd::PowerLoss,
+            _ => FirstEnd::Kill,
+        })
+    }
+}
+
 /// How often the power goes during one recovery.
 const SECOND_LOSSES: u64 = 12;
 
-/// Lets somebody go on where the power went, and takes it away again in the middle of that.
+/// The inodes of files by their names.
+type Inodes = HashMap<String, u64>;
+
+/// Lets somebody go on with files that an end has left, which are `found` on the disk, and takes the power away in the
+/// middle of that.
 fn lose_again(
     first: &Scene<'_>,
     recorder: &Recorder,
-    remains: &Remains,
+    files: &Remains,
+    found: impl Fn(&Inodes) -> Disk,
     prefix_before: usize,
     tally: &mut Tally,
 ) -> Result<Option<Red>, String> {
     let text = |error: io::Error| error.to_string();
-    let folder = lay_out(first.work, remains).map_err(text)?;
-    let mut inodes = HashMap::new();
-    for name in remains.keys() {
+    let folder = lay_out(first.work, files).map_err(text)?;
+    let mut inodes = Inodes::new();
+    for name in files.keys() {
         let inode = fs::metadata(folder.join(name)).map_err(text)?.ino();
         inodes.insert(name.clone(), inode);
     }
-    let found = || Disk::found(first.plan.lies, remains, |name| inodes[name]);
-    let mut disk = found();
+    let mut disk = found(&inodes);
     let end = if first.state.is_multiple_of(2) {
         End::Exit
     } else {
         End::Close
     };
     let to = first.work.join("recovery");
-    let record = recorder.record_recovery(&folder, found(), &to, first.plan.promise, end)?;
+    let record = recorder.record_recovery(&folder, disk.clone(), &to, first.plan.promise, end)?;
     let (mut answers, mut done) = (first.answers.to_vec(), 0);
     for second in 0..SECOND_LOSSES {
         let prefix = prefix(second, SECOND_LOSSES, record.len());
@@ -145,7 +203,6 @@ fn lose_again(
         if red.is_some() {
             return Ok(red);
         }
-        tally.second += 1;
     }
     Ok(None)
 }
@@ -253,6 +310,30 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Durability;
+
+    #[test]
+    fn somebody_goes_on_as_often_as_is_wanted_and_half_of_the_time_after_a_kill() {
+        for (states, recoveries) in [(100, 5), (97, 10), (7, 7), (7, 9), (10, 1), (10, 0), (0, 3)] {
+            let plan = Plan {
+                seed: 3,
+                states,
+                only: None,
+                recoveries,
+                promise: Promise {
+                    durability: Durability::Full,
+                    keep: None,
+                },
+                lies: false,
+            };
+            let ends: Vec<_> = (0..states)
+                .filter_map(|state| plan.goes_on(state))
+                .collect();
+            let kills = ends.iter().filter(|end| **end == FirstEnd::Kill).count();
+            let wanted = usize::try_from(recoveries.min(states)).unwrap();
+            assert_eq!((ends.len(), kills), (wanted, wanted / 2));
+        }
+    }
 
     #[test]
     fn every_operation_is_the_last_one_once_if_there_are_states_enough() {

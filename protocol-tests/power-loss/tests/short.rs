@@ -38,6 +38,7 @@ fn nothing_answered_is_lost_with_the_power() {
     );
     // The power went a second time, and something was forgotten.
     assert!(!said.contains(" 0 of them after another one"), "{said}");
+    assert!(!said.contains(" 0 after a kill"), "{said}");
     let forgotten = said.matches(" 0 with events forgotten").count();
     assert_eq!(forgotten, 2, "{said}");
 }

@@ -179,6 +179,27 @@ fn a_disk_that_lies_flushes_nothing() {
 }
 
 #[test]
+fn what_a_killed_process_has_written_is_on_its_way_until_somebody_flushes_it() {
+    let disk = with_a(b"one", &[write(1, 0, b"two")]);
+    let mut taken_over = disk.moved(|_| 7);
+    assert_eq!(
+        after(&taken_over, Manner::Everything),
+        remains(&[("a", b"two")])
+    );
+    assert_eq!(
+        after(&taken_over, Manner::Nothing),
+        remains(&[("a", b"one")])
+    );
+    assert!(taken_over.apply(&write(1, 0, b"x")).is_err());
+    let sync = Operation::Sync { inode: 7 };
+    taken_over.apply(&sync).expect("a file that is there");
+    assert_eq!(
+        after(&taken_over, Manner::Nothing),
+        remains(&[("a", b"two")])
+    );
+}
+
+#[test]
 fn what_cannot_have_happened_is_refused() {
     let mut disk = Disk::new(false);
     assert!(disk.apply(&write(1, 0, b"x")).is_err());

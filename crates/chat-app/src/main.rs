@@ -81,6 +81,7 @@ async fn run(options: Options) -> Result<(), String> {
     }
     let store_options = sqlite::Options {
         application_id: APPLICATION_ID,
+        synchronous: options.synchronous(),
         ..sqlite::Options::default()
     };
     // Each refusal is a sentence that names the file.

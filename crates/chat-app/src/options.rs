@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Parser;
-use event_log::Retention;
+use clap::{Parser, ValueEnum};
+use event_log::{Retention, sqlite::Synchronous};
 use tracing_subscriber::filter::LevelFilter;
 
 /// A chat that loses nothing: what was acknowledged is on disk, and whoever comes back gets what was missed, once
@@ -51,6 +51,17 @@ pub struct Options {
     #[arg(long, env = "CHAT_KEEP_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..))]
     pub keep_days: Option<u64>,
 
+    /// What an acknowledged message survives. `power`: everything, also the loss of power, on a disk that keeps what it
+    /// has flushed. `process`: the end of the chat, however it ends, but after a loss of power the newest messages may be
+    /// gone; storing is faster, and browsers are told to start anew when the machine was
+    #[arg(
+        long,
+        env = "CHAT_DURABILITY",
+        value_name = "OF",
+        default_value = "power"
+    )]
+    pub durability: Durability,
+
     /// The file that keeps who is connected, so that a visitor who was cut off comes back as the same one, also when the
     /// chat was stopped or killed meanwhile; it is made if it is not there. Not kept at all if not given
     #[arg(long, env = "CHAT_RECOVERY", value_name = "FILE")]
@@ -62,7 +73,22 @@ pub struct Options {
     pub log: String,
 }
 
+/// What an acknowledged message survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    Power,
+    Process,
+}
+
 impl Options {
+    /// How the store flushes.
+    pub fn synchronous(&self) -> Synchronous {
+        match self.durability {
+            Durability::Power => Synchronous::Full,
+            Durability::Process => Synchronous::Normal,
+        }
+    }
+
     /// How much the log keeps.
     pub fn retention(&self) -> Retention {
         Retention {
@@ -118,6 +144,18 @@ mod tests {
             Some(expected)
         );
         assert!(parse(&["--keep-messages=0"]).is_err());
+    }
+
+    #[test]
+    fn what_was_acknowledged_survives_the_loss_of_power_unless_less_is_asked_for() {
+        let parse = |words: &[&str]| {
+            let options = Options::try_parse_from([&["chat-app"], words].concat());
+            options.map(|options| options.synchronous()).ok()
+        };
+        assert_eq!(parse(&[]), Some(Synchronous::Full));
+        assert_eq!(parse(&["--durability=power"]), Some(Synchronous::Full));
+        assert_eq!(parse(&["--durability=process"]), Some(Synchronous::Normal));
+        assert_eq!(parse(&["--durability=none"]), None);
     }
 
     #[test]

@@ -52,8 +52,8 @@ pub struct Options {
     pub keep_days: Option<u64>,
 
     /// What an acknowledged message survives. `power`: everything, also the loss of power, on a disk that keeps what it
-    /// has flushed. `process`: the end of the chat, however it ends, but after a loss of power the newest messages may be
-    /// gone; storing is faster, and browsers are told to start anew when the machine was
+    /// has flushed. `process`: the end of the chat, however it ends; storing is faster, but when the machine loses its
+    /// power the newest messages may be gone, and all browsers are told to start anew
     #[arg(
         long,
         env = "CHAT_DURABILITY",

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use event_log::memory::MemoryStore;
 use event_log::{
-    Append, AppendError, Appended, Config, Cursor, Driver, Log, Offset, PageLimit, Receipt, Store,
-    StoreError, Subscription,
+    Append, AppendError, Appended, Config, Cursor, Driver, Log, Offset, PageLimit, Receipt, Seen,
+    Store, StoreError, Subscription,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -194,10 +194,20 @@ impl World {
             let back = reader.subscription.take().filter(|_| !reader.closed);
             if back.is_some() {
                 let epoch = self.log.epoch();
+                let offset = reader.cursor();
+                let one = PageLimit { rows: 1, bytes: 0 };
+                let before = Offset(offset.0.saturating_sub(1));
+                let page = self.memory.reader().page_after(STREAM, before, one);
+                let page = page.unwrap();
+                // What it has is what is stored, so whoever says it goes on as whoever does not.
+                let last = page.first().filter(|event| event.offset == offset);
                 let cursor = Cursor {
                     epoch: Some(epoch.as_str()),
-                    offset: reader.cursor(),
-                    last: None,
+                    offset,
+                    last: last.map(|event| Seen {
+                        key: &event.key,
+                        at: event.at,
+                    }),
                 };
                 let subscription = self.log.subscribe(STREAM, cursor, reader.socket.clone());
                 reader.subscription = Some(subscription.expect("the store forgets nothing"));

@@ -32,8 +32,12 @@
 //! - `epoch`: the history that offset is of.
 //! - `last`: the message at that offset, as `{clientOffset, at}`. By it a client is told of a history that was set back
 //!   behind it and has gone on under its old name since, as when a folder is restored with everything in it.
-//!   If one of the three does not fit, `resync` comes first, and then what a client without an offset gets.
 //! - `history`: without an offset, how many of the last messages to begin with.
+//!
+//! If the offset, its epoch or the message there does not fit, `resync` comes first, and then what a client without an offset gets. What a client
+//! does not name is not compared: the tutorial's, which names an offset alone, is told only if that is beyond the end or
+//! forgotten, and does not know the word.
+//!
 
 mod auth;
 mod delivery;

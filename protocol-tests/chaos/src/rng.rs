@@ -1,5 +1,6 @@
 //! Chance that can be repeated: every schedule, fault and content of a run follows from its seed.
 
+use std::fmt::Display;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ pub struct Rng(u64);
 
 impl Rng {
     /// The generator of a part, which does not depend on how much the other parts have drawn.
-    pub fn of(seed: u64, part: &str) -> Self {
-        let mut rng = Self(seed ^ u64::from(hash(part.as_bytes())) << 17);
+    pub fn of(seed: u64, part: impl Display) -> Self {
+        let part = hash(part.to_string().as_bytes());
+        let mut rng = Self(seed ^ u64::from(part) << 17);
         rng.draw();
         rng
     }

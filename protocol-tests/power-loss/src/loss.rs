@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::rng::Rng;
+use chaos::rng::Rng;
 
 /// What becomes of one operation that was not flushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Loss {
     pub fn fill(&mut self, place: &mut [u8]) {
         if self.rng.chance(500) {
             for bytes in place.chunks_mut(8) {
-                bytes.copy_from_slice(&self.rng.next().to_le_bytes()[..bytes.len()]);
+                bytes.copy_from_slice(&self.rng.draw().to_le_bytes()[..bytes.len()]);
             }
         }
     }

@@ -27,8 +27,6 @@ mod record;
 mod recorder;
 #[cfg(target_os = "linux")]
 mod replay;
-#[cfg(target_os = "linux")]
-mod rng;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

@@ -5,12 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use chaos::rng::Rng;
+
 use crate::disk::Disk;
 use crate::loss::{Loss, Manner};
 use crate::options::Promise;
 use crate::program::{Cast, End};
 use crate::record::{self, Operation};
-use crate::rng::Rng;
 
 const SOURCE: &str = include_str!("recorder.c");
 

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use chaos::rng::Rng;
+
 use crate::answer::Answer;
 use crate::check::{Found, check};
 use crate::disk::{Disk, Remains};
@@ -14,7 +16,6 @@ use crate::options::Promise;
 use crate::program::End;
 use crate::record::Operation;
 use crate::recorder::Recorder;
-use crate::rng::Rng;
 
 /// What is replayed, and by what it is judged.
 #[derive(Debug, Clone, Copy)]

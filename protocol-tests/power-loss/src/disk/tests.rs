@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use chaos::rng::Rng;
+
 use super::*;
 use crate::loss::Manner;
-use crate::rng::Rng;
 
 fn create(name: &str, inode: u64) -> Operation {
     Operation::Create {

@@ -32,7 +32,7 @@ impl Run {
         }
         self.starts += 1;
         self.disk.restart();
-        let mut rng = Rng::of(self.stage.seed, &format!("process {}", self.starts));
+        let mut rng = Rng::of(self.stage.seed, format!("process {}", self.starts));
         let pipes = Pipes::new(Rng::of(rng.draw(), "pipes"), self.settings.room);
         let (disk, moods) = (self.disk.clone(), self.moods.clone());
         let now = self.stage.agenda.now;

@@ -34,10 +34,9 @@
 //!   behind it and has gone on under its old name since, as when a folder is restored with everything in it.
 //! - `history`: without an offset, how many of the last messages to begin with.
 //!
-//! If the offset, its epoch or the message there does not fit, `resync` comes first, and then what a client without an offset gets. What a client
-//! does not name is not compared: the tutorial's, which names an offset alone, is told only if that is beyond the end or
-//! forgotten, and does not know the word.
-//!
+//! If the offset, its epoch or the message there does not fit, `resync` comes first, and then what a client without an
+//! offset gets. What a client does not name is not compared: the tutorial's, which names an offset alone, is told only if
+//! that is beyond the end or forgotten, and does not know the word.
 
 mod auth;
 mod delivery;

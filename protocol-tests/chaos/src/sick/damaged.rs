@@ -4,11 +4,12 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::spoil::beside;
 use super::{Outcome, STORED, Ward, answer, key, next_message};
 use crate::answer::Answer;
 use crate::content::content_of;
 
-/// The message that is damaged: one that is in the file itself, and not in the write-ahead log.
+/// How many messages come before the one that is damaged.
 const DAMAGED: u64 = 150;
 
 /// As many as the server may still hold in memory.
@@ -45,20 +46,23 @@ impl Ward {
     }
 }
 
-/// Changes the first byte of this wherever it stands, in place, as the server has the file open.
+/// Changes the first byte of this wherever it stands, in place, as the server has the files open.
 fn damage(database: &Path, text: &str) -> io::Result<()> {
-    let bytes = fs::read(database)?;
-    let mut file = OpenOptions::new().write(true).open(database)?;
     let mut is_there = false;
-    for place in 0..bytes.len() {
-        if bytes[place..].starts_with(text.as_bytes()) {
-            file.seek(SeekFrom::Start(place as u64))?;
-            file.write_all(b"?")?;
-            is_there = true;
+    // An inner page of the table is written again whenever the table grows, so it may be in the log alone.
+    for file in [database.to_owned(), beside(database, "-wal")] {
+        let bytes = fs::read(&file)?;
+        let mut file = OpenOptions::new().write(true).open(file)?;
+        for place in 0..bytes.len() {
+            if bytes[place..].starts_with(text.as_bytes()) {
+                file.seek(SeekFrom::Start(place as u64))?;
+                file.write_all(b"?")?;
+                is_there = true;
+            }
         }
     }
     match is_there {
         true => Ok(()),
-        false => Err(io::Error::other("the message is not in the file")),
+        false => Err(io::Error::other("the message is in none of the files")),
     }
 }

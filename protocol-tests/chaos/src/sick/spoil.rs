@@ -270,7 +270,8 @@ fn on(database: &Path, statements: &str) -> io::Result<()> {
         .map_err(io::Error::other)
 }
 
-fn beside(database: &Path, suffix: &str) -> PathBuf {
+/// A file that stands beside a database and is named after it.
+pub fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -23,7 +23,7 @@ Whether the checks see anything:
   chaos control
   chaos sabotage
 Another server:
-  chaos run --contract tutorial --official 0 --disasters hold -- node server.js {port} {database}";
+  chaos run --contract tutorial --disasters hold -- node server.js {port} {database}";
 
 /// Runs a chat server under faults and checks that nothing acknowledged is lost, repeated or reordered.
 #[derive(Debug, Parser)]
@@ -99,6 +99,9 @@ pub struct Cast {
     /// Clients of our own that read
     #[arg(long, default_value_t = 6)]
     readers: u64,
+    /// Official clients in Node, each a writer with the page's outbox and a reader. Every other one also uses `retries`
+    #[arg(long, default_value_t = 2)]
+    official: u64,
     /// The longest pause of a writer between two messages, in milliseconds
     #[arg(long, default_value_t = 20)]
     think: u64,
@@ -130,9 +133,6 @@ pub struct Storm {
     /// Let the chat keep so many messages and forget the older ones. Another server has to be told by its command
     #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
     keep_messages: Option<u64>,
-    /// Official clients in Node, each a writer and a reader
-    #[arg(long, default_value_t = 2)]
-    official: u64,
     /// Where to keep the history
     #[arg(long)]
     pub history: Option<PathBuf>,
@@ -173,7 +173,7 @@ impl Storm {
             disasters: self.disasters.clone(),
             hurt: self.hurt,
         };
-        let mut plan = self.cast.plan(self.official, ordeal);
+        let mut plan = self.cast.plan(ordeal);
         plan.keep = self.keep_messages;
         if let (Some(keep), true) = (plan.keep, self.cast.server.is_empty()) {
             plan.server.push(format!("--keep-messages={keep}"));
@@ -188,13 +188,13 @@ impl Replays {
             cuts: self.cuts,
             rows: self.rows,
         };
-        self.cast.plan(0, ordeal)
+        self.cast.plan(ordeal)
     }
 }
 
 impl Upgrades {
     pub fn plan(&self) -> Plan {
-        self.cast.plan(0, Ordeal::Upgrades { times: self.times })
+        self.cast.plan(Ordeal::Upgrades { times: self.times })
     }
 }
 
@@ -205,6 +205,7 @@ pub fn control(seed: Option<u64>) -> Plan {
         seed,
         writers: 20,
         readers: 6,
+        official: 2,
         think: 20,
         contract: Contract::Tutorial,
         server: ["node", script, "{port}", "{database}"]
@@ -217,7 +218,7 @@ pub fn control(seed: Option<u64>) -> Plan {
         disasters: Vec::new(),
         hurt: 400,
     };
-    cast.plan(0, ordeal)
+    cast.plan(ordeal)
 }
 
 /// A plan of crashes at chosen places.
@@ -229,6 +230,7 @@ pub fn crashes(seed: Option<u64>, times: u64, keep: Option<u64>, mut server: Vec
         seed,
         writers: 20,
         readers: 6,
+        official: 2,
         think: 10,
         contract: Contract::Chat,
         server,
@@ -240,7 +242,7 @@ pub fn crashes(seed: Option<u64>, times: u64, keep: Option<u64>, mut server: Vec
     };
     Plan {
         keep,
-        ..cast.plan(2, ordeal)
+        ..cast.plan(ordeal)
     }
 }
 
@@ -250,6 +252,7 @@ pub fn quick(seed: u64, server: Vec<String>, disasters: &[Disaster]) -> Plan {
         seed: Some(seed),
         writers: 20,
         readers: 6,
+        official: 1,
         think: 10,
         contract: Contract::Chat,
         server,
@@ -260,18 +263,18 @@ pub fn quick(seed: u64, server: Vec<String>, disasters: &[Disaster]) -> Plan {
         disasters: disasters.to_vec(),
         hurt: 300,
     };
-    cast.plan(0, ordeal)
+    cast.plan(ordeal)
 }
 
 impl Cast {
-    fn plan(&self, official: u64, ordeal: Ordeal) -> Plan {
+    fn plan(&self, ordeal: Ordeal) -> Plan {
         Plan {
             seed: seed(self.seed),
             contract: self.contract,
             server: server(&self.server),
             writers: self.writers,
             readers: self.readers,
-            official,
+            official: self.official,
             think: self.think,
             keep: None,
             ordeal,

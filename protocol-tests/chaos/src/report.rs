@@ -54,8 +54,15 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
             counts.put_off
         )?;
     }
-    let others = ["hold", "lock", "full disk", "read-only"]
-        .map(|what| (what, faults_of(&past.history, what)));
+    let others = [
+        "hold",
+        "lock",
+        "full disk",
+        "read-only",
+        "client killed",
+        "client held",
+    ]
+    .map(|what| (what, faults_of(&past.history, what)));
     for (what, times) in others.iter().filter(|(_, times)| *times > 0) {
         write!(to, "{what} {times}  ")?;
     }

@@ -133,6 +133,7 @@ pub async fn run(plan: &Plan) -> io::Result<Past> {
 
 /// Everything that takes part.
 struct Stage {
+    folder: PathBuf,
     world: Arc<World>,
     nemesis: Nemesis,
     proxy: Proxy,
@@ -162,6 +163,7 @@ impl Stage {
             proxy: proxy.address(),
             history: Recorder::default(),
             phase: watch::Sender::new(Phase::Storm),
+            children: watch::Sender::default(),
         });
         if plan.writers + plan.official > CROWD {
             let cause = Facts::what("full queue");
@@ -183,8 +185,12 @@ impl Stage {
             pause,
             backup: folder.path().join("backup.db"),
         };
+        if plan.official > 0 {
+            official::build_outbox(folder.path()).await?;
+        }
         nemesis.start().await?;
         Ok(Self {
+            folder: folder.path().to_owned(),
             world,
             nemesis,
             proxy,
@@ -212,6 +218,7 @@ impl Stage {
             Ordeal::CutReplays { cuts, rows } => self.cut_replays(plan, *cuts, *rows).await?,
             Ordeal::Upgrades { times } => self.hurt_upgrades(plan, *times).await?,
         }
+        self.spare_officials().await?;
         self.proxy.calm();
         self.world
             .note("nemesis", Op::Heal, Kind::Info, None, Facts::default());
@@ -273,11 +280,41 @@ impl Stage {
                 Ok(())
             });
         }
-        for official in 0..plan.official {
+        self.enter_officials(plan);
+    }
+
+    fn enter_officials(&mut self, plan: &Plan) {
+        for number in 0..plan.official {
+            self.world.may_sleep();
+            let habits = official::Habits {
+                think: plan.think,
+                retries: number % 2 == 1,
+                upgrades: matches!(plan.ordeal, Ordeal::Upgrades { .. }),
+                outbox: self.folder.join("outbox.mjs"),
+                folder: self.folder.clone(),
+            };
             let world = Arc::clone(&self.world);
-            let part = official::take_part(world, format!("js{official}"), plan.think);
+            let part = official::take_part(world, format!("js{number}"), habits);
             self.parts.spawn(part);
         }
+    }
+
+    /// Does nothing more to the official clients, and waits until they are there.
+    async fn spare_officials(&mut self) -> io::Result<()> {
+        let children = &self.world.children;
+        children.send_modify(|children| children.spared = true);
+        let begun = Instant::now();
+        while self.world.children.borrow().asleep > 0 {
+            self.is_alive()?;
+            if let Some(part) = self.parts.try_join_next() {
+                part??;
+            }
+            if begun.elapsed() > official::AWAKE_WITHIN {
+                return Err(io::Error::other("an official client does not come up"));
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
     }
 
     fn write(&mut self, name: String, habits: writer::Habits) {
@@ -303,6 +340,7 @@ impl Stage {
             self.is_alive()?;
             sleep(Duration::from_millis(20)).await;
         }
+        self.enter_officials(plan);
         for reader in 0..plan.readers {
             let world = Arc::clone(&self.world);
             self.parts.spawn(async move {

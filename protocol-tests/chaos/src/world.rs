@@ -16,6 +16,16 @@ pub struct World {
     pub proxy: SocketAddr,
     pub history: Recorder,
     pub phase: watch::Sender<Phase>,
+    pub children: watch::Sender<Children>,
+}
+
+/// The clients that are processes of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Children {
+    /// How many are not there: not yet, or killed, or held.
+    pub asleep: usize,
+    /// Nothing more is done to them.
+    pub spared: bool,
 }
 
 /// How far a run is.
@@ -36,6 +46,24 @@ impl World {
 
     pub fn note(&self, proc: &str, op: Op, kind: Kind, key: Option<&str>, value: Facts) {
         self.history.note(proc, op, kind, key, value);
+    }
+
+    /// Whether a child may be put to sleep, who is counted as asleep from then on.
+    pub fn may_sleep(&self) -> bool {
+        self.children.send_if_modified(|children| {
+            children.asleep += usize::from(!children.spared);
+            !children.spared
+        })
+    }
+
+    pub fn has_mercy(&self) -> bool {
+        self.children.borrow().spared
+    }
+
+    /// A child is there.
+    pub fn wakes(&self) {
+        self.children
+            .send_modify(|children| children.asleep = children.asleep.saturating_sub(1));
     }
 
     /// The secret by which the server knows an author or a reader.

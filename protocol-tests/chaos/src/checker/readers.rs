@@ -96,6 +96,8 @@ impl<'a> Reading<'a> {
         let facts = &entry.value;
         if self.unfit.take().is_some() {
             self.claim = None;
+            // Who came with a cursor of another epoch and was never told of that one has it from elsewhere.
+            self.next = None;
             return true;
         }
         let (Some(first), Some(last)) = (facts.first, facts.offset) else {

@@ -239,6 +239,15 @@ fn what_was_pending_is_stored_again_under_the_new_epoch_and_readers_are_told() {
 }
 
 #[test]
+fn who_first_comes_with_a_cursor_of_the_old_epoch_and_is_told_begins_anywhere() {
+    let story = ["r", "new"].iter().fold(restored(), |story, name| {
+        let story = story.comes(name, 3, "e").told(name, "f");
+        story.starts_anew(name, "f", 1, 2).receives(name, &AFTER)
+    });
+    story.heals().file("f", &AFTER).good();
+}
+
+#[test]
 fn what_is_said_anew_after_it_was_undone_is_no_repeat() {
     let story = |up_to, duplicate| {
         let story = Story::default().stores("a-0").set_back("e", up_to, "f");

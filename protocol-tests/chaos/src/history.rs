@@ -138,6 +138,14 @@ impl Recorder {
         self.entries().push(entry);
     }
 
+    pub fn len(&self) -> usize {
+        self.entries().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The entries so far.
     pub fn snapshot(&self) -> Vec<Entry> {
         self.entries().clone()

@@ -50,6 +50,13 @@ enum When {
     Forgetting,
 }
 
+/// Those who wait for an answer for as long as it takes, over connections that nobody hurts.
+pub const PATIENT: [&str; 3] = ["patient0", "patient1", "patient2"];
+
+/// How long who waits for a database may be told nothing. The server gives a lock 5 s, and a message may come when it
+/// has just begun to wait: what is left is for a machine that has other things to do.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
+
 /// What is done between two kills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Disaster {
@@ -57,6 +64,9 @@ pub enum Disaster {
     Hold,
     /// Another process locks the database.
     Lock,
+    /// Another process locks the database for longer than the server waits for it: until everybody with enough patience
+    /// was told so.
+    LongLock,
     /// The disk is filled to the last byte, and freed again.
     FullDisk,
     /// The disk is read-only when the server starts: it has to refuse with a sentence.
@@ -166,8 +176,7 @@ impl Nemesis {
 
     /// Waits until somebody is answered, so that every life of the server is one in which something happens.
     async fn first_answer(&self) {
-        let (mut seen, mut answered) = (0, false);
-        self.world.history.visit_from(0, |_| seen += 1);
+        let (mut seen, mut answered) = (self.world.history.len(), false);
         let begun = Instant::now();
         while !answered && begun.elapsed() < ANSWER_WITHIN {
             sleep(Duration::from_millis(5)).await;
@@ -196,6 +205,7 @@ impl Nemesis {
                 held.await?.map_err(io::Error::other)?;
                 self.note(Op::Fault, Kind::Ok, "lock");
             }
+            Disaster::LongLock => self.lock_until_told().await?,
             Disaster::FullDisk => {
                 let Some(disk) = &self.disk else {
                     return Ok(());
@@ -212,6 +222,38 @@ impl Nemesis {
             Disaster::ReadOnly => self.refuse_read_only().await?,
             Disaster::Restore => self.restore().await?,
         }
+        Ok(())
+    }
+
+    /// Who waits hears that the database is busy, however long it is.
+    async fn lock_until_told(&mut self) -> io::Result<()> {
+        let database = self.database.clone();
+        let hold = tokio::task::spawn_blocking(move || stored::Hold::take(&database));
+        let hold = hold.await?.map_err(io::Error::other)?;
+        let mut seen = self.world.history.len();
+        self.note(Op::Fault, Kind::Invoke, "lock");
+        let begun = Instant::now();
+        let mut waiting = PATIENT.to_vec();
+        while !waiting.is_empty() {
+            if begun.elapsed() > TOLD_WITHIN {
+                let what = format!("the database was locked, and {waiting:?} heard nothing");
+                return Err(io::Error::other(what));
+            }
+            if let Some(status) = self.server.ended()? {
+                return Err(io::Error::other(format!("the server ended with {status}")));
+            }
+            sleep(Duration::from_millis(10)).await;
+            self.world.history.visit_from(seen, |entry| {
+                seen += 1;
+                if (entry.op, entry.kind) == (Op::Try, Kind::Fail) {
+                    waiting.retain(|name| *name != entry.proc);
+                }
+            });
+        }
+        tokio::task::spawn_blocking(move || hold.let_go())
+            .await?
+            .map_err(io::Error::other)?;
+        self.note(Op::Fault, Kind::Ok, "lock");
         Ok(())
     }
 

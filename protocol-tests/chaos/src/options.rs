@@ -13,6 +13,7 @@ const LONG_RUNS: &str = "\
 Long runs, with the release builds of this program and of the chat; protocol-tests/guarantees does them all:
   chaos run --kills 500 --disasters hold,lock
   chaos run --kills 100 --disasters hold,lock,full-disk,read-only
+  chaos run --kills 20 --disasters long-lock
   chaos run --kills 100 --disasters hold,lock,restore --keep-messages 200
   chaos replays --cuts 10000 --readers 20
   chaos upgrades --times 100
@@ -130,6 +131,9 @@ pub struct Storm {
     /// What else is done to the server; those of the disk put the database on a tmpfs
     #[arg(long, value_enum, value_delimiter = ',', default_value = "hold,lock")]
     disasters: Vec<Disaster>,
+    /// Leave out what is done to the disk, and say so, where no tmpfs can be mounted. Without this such a run fails
+    #[arg(long)]
+    without_disk: bool,
     /// Let the chat keep so many messages and forget the older ones. Another server has to be told by its command
     #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
     keep_messages: Option<u64>,
@@ -175,6 +179,7 @@ impl Storm {
         };
         let mut plan = self.cast.plan(ordeal);
         plan.keep = self.keep_messages;
+        plan.without_disk = self.without_disk;
         if let (Some(keep), true) = (plan.keep, self.cast.server.is_empty()) {
             plan.server.push(format!("--keep-messages={keep}"));
         }
@@ -277,6 +282,7 @@ impl Cast {
             official: self.official,
             think: self.think,
             keep: None,
+            without_disk: false,
             ordeal,
         }
     }

@@ -16,7 +16,7 @@ use crate::checker::FINAL;
 use crate::client::Way;
 use crate::disk::Disk;
 use crate::history::{Entry, Facts, Kind, Op, Recorder};
-use crate::nemesis::{Disaster, Nemesis};
+use crate::nemesis::{self, Disaster, Nemesis};
 use crate::official;
 use crate::proxy::{Counts, Proxy, Tally, Weather};
 use crate::reader::{self, Habits};
@@ -55,6 +55,8 @@ pub struct Plan {
     pub think: u64,
     /// How many messages the server keeps, by its command line; all of them if not given.
     pub keep: Option<u64>,
+    /// Leave out what needs a disk of its own, where none can be mounted.
+    pub without_disk: bool,
     pub ordeal: Ordeal,
 }
 
@@ -152,7 +154,7 @@ impl Stage {
             Ordeal::CutReplays { .. } => (Weather::CutReplays(100), &[][..]),
             Ordeal::Upgrades { .. } => (Weather::Upgrades, &[][..]),
         };
-        let (disk, disasters, skipped) = disk_for(wanted, folder.path());
+        let (disk, disasters, skipped) = disk_for(wanted, folder.path(), plan.without_disk)?;
         let database = database_in(folder.path(), disk.is_some());
         let server = Server::new(&plan.server, &database, folder.path().join("server.log"))?;
         let rng = |part| Rng::of(plan.seed, part);
@@ -259,6 +261,17 @@ impl Stage {
                 ..writer::Habits::new(self.world.proxy, plan.think)
             };
             self.write(format!("w{writer}"), habits);
+        }
+        let patient = match self.disasters.contains(&Disaster::LongLock) {
+            true => &nemesis::PATIENT[..],
+            false => &[],
+        };
+        for name in patient {
+            let habits = writer::Habits {
+                patience: Duration::from_secs(60),
+                ..writer::Habits::new(self.nemesis.server.address(), plan.think)
+            };
+            self.write((*name).to_owned(), habits);
         }
         for reader in 0..plan.readers {
             // One in three has nothing yet, and is shown the last messages first.
@@ -484,23 +497,29 @@ impl Progress {
     }
 }
 
-/// A disk for the disasters that need one; without it they are left out, and that is said.
-fn disk_for(wanted: &[Disaster], folder: &Path) -> (Option<Disk>, Vec<Disaster>, Vec<String>) {
+/// A disk for the disasters that need one. Where none can be mounted they are left out if that is wanted, and that is
+/// said.
+fn disk_for(
+    wanted: &[Disaster],
+    folder: &Path,
+    may_be_without: bool,
+) -> io::Result<(Option<Disk>, Vec<Disaster>, Vec<String>)> {
     let needs_disk =
         |disaster: &Disaster| matches!(disaster, Disaster::FullDisk | Disaster::ReadOnly);
     if !wanted.iter().any(needs_disk) {
-        return (None, wanted.to_vec(), Vec::new());
+        return Ok((None, wanted.to_vec(), Vec::new()));
     }
     match Disk::mount(&folder.join("disk")) {
-        Ok(disk) => (Some(disk), wanted.to_vec(), Vec::new()),
-        Err(error) => {
+        Ok(disk) => Ok((Some(disk), wanted.to_vec(), Vec::new())),
+        Err(error) if may_be_without => {
             let others = wanted.iter().copied().filter(|other| !needs_disk(other));
-            let why = format!(
-                "full and read-only disks: no small disk can be mounted: {error}; \
-                 behind `unshare --user --map-root-user --mount` everybody may"
-            );
-            (None, others.collect(), vec![why])
+            let why = format!("full and read-only disks: no small disk can be mounted: {error}");
+            Ok((None, others.collect(), vec![why]))
         }
+        Err(error) => Err(io::Error::other(format!(
+            "no small disk can be mounted, to be filled and made read-only: {error}; \
+             behind `unshare --user --map-root-user --mount` everybody may, and --without-disk leaves it out"
+        ))),
     }
 }
 

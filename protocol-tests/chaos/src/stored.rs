@@ -103,9 +103,24 @@ pub fn forget_mark(database: &Path) -> io::Result<()> {
 
 /// Keeps everybody else from writing for so long. Blocks.
 pub fn hold(database: &Path, time: Duration) -> rusqlite::Result<()> {
-    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    connection.execute_batch("BEGIN EXCLUSIVE")?;
+    let hold = Hold::take(database)?;
     std::thread::sleep(time);
-    connection.execute_batch("ROLLBACK")
+    hold.let_go()
+}
+
+/// Keeps everybody else from writing.
+pub struct Hold(Connection);
+
+impl Hold {
+    /// Waits its turn. Blocks.
+    pub fn take(database: &Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.execute_batch("BEGIN EXCLUSIVE")?;
+        Ok(Self(connection))
+    }
+
+    pub fn let_go(self) -> rusqlite::Result<()> {
+        self.0.execute_batch("ROLLBACK")
+    }
 }

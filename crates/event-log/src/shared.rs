@@ -162,7 +162,7 @@ impl<F: Frame> Shared<F> {
         last: Option<&Last>,
     ) -> Result<Vec<(Offset, F)>, ReadError> {
         let from = last.map_or(after, Last::before);
-        let page = self.page(rows.saturating_add(after.0 - from.0));
+        let page = self.page(rows.saturating_add(u64::from(last.is_some())));
         let read = self.reader.page_after(stream, from, page);
         let events = match read {
             // Whether it is the same is not known, and it will not be known later.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::answer::Contract;
 use crate::disk::Disk;
 use crate::history::{Facts, Kind, Op};
 use crate::reader;
@@ -57,6 +58,10 @@ pub const PATIENT: [&str; 3] = ["patient0", "patient1", "patient2"];
 /// has just begun to wait: what is left is for a machine that has other things to do.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 
+/// How long a server may take to stop in order: the chat sends its clients away, waits for those that take nothing, and
+/// then for their connections.
+const STOP_WITHIN: Duration = Duration::from_secs(45);
+
 /// What is done between two kills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Disaster {
@@ -71,6 +76,8 @@ pub enum Disaster {
     FullDisk,
     /// The disk is read-only when the server starts: it has to refuse with a sentence.
     ReadOnly,
+    /// The server is asked to stop, as by SIGTERM, and started again when it has.
+    Terminate,
     /// The server is killed, and an older backup is put in the place of its database.
     Restore,
 }
@@ -220,6 +227,7 @@ impl Nemesis {
                 self.note(Op::Fault, Kind::Ok, "full disk");
             }
             Disaster::ReadOnly => self.refuse_read_only().await?,
+            Disaster::Terminate => self.terminate().await?,
             Disaster::Restore => self.restore().await?,
         }
         Ok(())
@@ -254,6 +262,21 @@ impl Nemesis {
             .await?
             .map_err(io::Error::other)?;
         self.note(Op::Fault, Kind::Ok, "lock");
+        Ok(())
+    }
+
+    async fn terminate(&mut self) -> io::Result<()> {
+        self.note(Op::Fault, Kind::Invoke, "orderly stop");
+        let stopped = timeout(STOP_WITHIN, self.server.terminate()).await;
+        let status = stopped.map_err(|_| io::Error::other("the server does not stop"))??;
+        self.note(Op::Fault, Kind::Ok, "orderly stop");
+        if self.world.contract == Contract::Chat && !status.success() {
+            return Err(io::Error::other(format!(
+                "asked to stop, the server ended with {status}"
+            )));
+        }
+        self.start().await?;
+        self.first_answer().await;
         Ok(())
     }
 

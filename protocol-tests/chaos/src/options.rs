@@ -14,6 +14,7 @@ Long runs, with the release builds of this program and of the chat; protocol-tes
   chaos run --kills 500 --disasters hold,lock
   chaos run --kills 100 --disasters hold,lock,full-disk,read-only
   chaos run --kills 20 --disasters long-lock
+  chaos run --kills 20 --disasters terminate
   chaos run --kills 100 --disasters hold,lock,restore --keep-messages 200
   chaos replays --cuts 10000 --readers 20
   chaos upgrades --times 100

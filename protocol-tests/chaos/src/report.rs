@@ -59,6 +59,7 @@ pub fn print(past: &Past, verdict: &Verdict, mut to: impl Write) -> io::Result<(
         "lock",
         "full disk",
         "read-only",
+        "orderly stop",
         "client killed",
         "client held",
     ]

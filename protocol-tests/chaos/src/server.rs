@@ -94,12 +94,12 @@ impl Server {
     }
 
     /// Asks the process to end, and waits until it has.
-    pub async fn terminate(&mut self) -> io::Result<()> {
+    pub async fn terminate(&mut self) -> io::Result<ExitStatus> {
         self.signal(Signal::TERM)?;
-        if let Some(mut child) = self.child.take() {
-            child.wait().await?;
+        match self.child.take() {
+            Some(mut child) => child.wait().await,
+            None => Err(io::ErrorKind::NotFound.into()),
         }
-        Ok(())
     }
 
     /// Holds the process.

@@ -244,8 +244,9 @@ impl<H: Handler> Link<H> {
         self.until(|session| !session.is_reading_paused()).await;
     }
 
+    /// Whether to read nothing for now. The lock is taken only if that may be.
     pub(super) fn is_reading_paused(&self) -> bool {
-        lock(&self.core).session.is_reading_paused()
+        self.may_be_paused.load(Ordering::Relaxed) && lock(&self.core).session.is_reading_paused()
     }
 
     /// Mutates the session once, then hands its events out one by one, in order, with the lock released. If
@@ -334,17 +335,6 @@ impl<H: Handler> Link<H> {
         let mut core = lock(&self.core);
         core.session.set_websocket_blocked(false);
         core.session.wants_transmit(Transport::WebSocket)
-    }
-
-    /// The WebSocket is being polled: until it parks again nobody needs to wake it. The answer says whether to read
-    /// nothing for now.
-    pub(super) fn unpark(&self, wire: Wire) -> bool {
-        let mut core = lock(&self.core);
-        // The place may be that of its successor.
-        if core.session.has_use_for(wire) {
-            core.parked[Transport::WebSocket as usize] = None;
-        }
-        core.session.is_reading_paused()
     }
 
     /// Tells the application that the session can be used, before anything else that happens to it. Comes once.
@@ -477,6 +467,14 @@ impl Core {
             Wire::WebSocket(_) => Transport::WebSocket,
         };
         self.parked[transport as usize] = Some(Parked::here(waker));
+    }
+
+    /// A WebSocket that reads will ask what there is to write: until then nobody needs to wake it.
+    fn unpark(&mut self, wire: Wire) {
+        // The place may be that of its successor.
+        if wire != Wire::Polling && self.session.has_use_for(wire) {
+            self.parked[Transport::WebSocket as usize] = None;
+        }
     }
 
     fn take_carrier_waker(&mut self) -> Option<Parked> {

@@ -143,7 +143,7 @@ fn text(text: &'static str) -> Message {
 }
 
 /// What a WebSocket does: writes what there is and waits for more, until `enough` is written or the session ends.
-fn write(link: &Link<App>, enough: impl Fn(&[Frame]) -> bool) -> Vec<Frame> {
+fn write(link: &Arc<Link<App>>, enough: impl Fn(&[Frame]) -> bool) -> Vec<Frame> {
     let wire = wire(link);
     let mut written = Vec::new();
     block_on(poll_fn(|context| {
@@ -160,8 +160,8 @@ fn write(link: &Link<App>, enough: impl Fn(&[Frame]) -> bool) -> Vec<Frame> {
             }
         }
     }));
-    // Who is polled again is parked no longer.
-    link.unpark(wire);
+    // Who reads is parked no longer.
+    link.receive(now(), wire, Ok(Packet::Noop));
     written
 }
 
@@ -311,6 +311,34 @@ fn reading_goes_on_when_the_last_pause_is_taken_back() {
         for resumer in resumers {
             resumer.join().unwrap();
         }
+    });
+}
+
+#[test]
+fn a_websocket_that_parks_in_a_pause_is_woken_by_its_end() {
+    every_order(3, || {
+        let engine = Engine::new(Config::default(), App::default());
+        let link = open(&engine).unwrap();
+        let wire = wire(&link);
+        link.pause_reading();
+        let resumer = thread::spawn({
+            let link = link.clone();
+            move || link.resume_reading()
+        });
+        // As the driver: it asks once more when it has parked.
+        block_on(poll_fn(|context| {
+            if !link.is_reading_paused() {
+                return Poll::Ready(());
+            }
+            let (_, is_all) = link.poll_transmit(wire, context, &mut Vec::new());
+            assert!(is_all);
+            if !link.is_reading_paused() {
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
+        }));
+        resumer.join().unwrap();
+        link.receive(now(), wire, Ok(Packet::Noop));
     });
 }
 

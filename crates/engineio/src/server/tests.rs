@@ -98,7 +98,7 @@ async fn a_websocket_that_was_replaced_does_not_take_the_place_of_its_successor(
     let mut batch = Vec::new();
     let (transmit, _) = link.poll_transmit(second, &mut context, &mut batch);
     assert_eq!(transmit, Transmit::Idle);
-    link.unpark(first);
+    link.receive(now(), first, Ok(Packet::Noop));
     let (_, other) = waiting();
     assert!(link.websocket_blocked(first, &mut Context::from_waker(&other)));
     link.receive(now(), Wire::Polling, Ok(Packet::Close));
@@ -120,4 +120,22 @@ async fn a_blocked_websocket_is_asked_again_when_it_is_not() {
     link.push(&[Frame::message("a")]).unwrap();
     assert!(!flag.0.load(Ordering::SeqCst), "it could not take it");
     assert!(link.websocket_unblocked(), "it is not told of the message");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_that_reads_is_not_woken_before_it_has_asked_what_to_write() {
+    let engine = Engine::new(Config::default(), Quiet);
+    let link = open(&engine, Transport::WebSocket);
+    let wire = Wire::WebSocket(link.drive(|session| session.websocket_id()));
+    let (flag, waker) = waiting();
+    let mut context = Context::from_waker(&waker);
+    let mut batch = Vec::new();
+    let (_, is_all) = link.poll_transmit(wire, &mut context, &mut batch);
+    assert!(is_all);
+    link.receive(now(), wire, Ok(Packet::Noop));
+    link.push(&[Frame::message("a")]).unwrap();
+    assert!(!flag.0.load(Ordering::SeqCst), "it would have asked anyway");
+    batch.clear();
+    link.poll_transmit(wire, &mut context, &mut batch);
+    assert_eq!(batch, [Frame::message("a")]);
 }

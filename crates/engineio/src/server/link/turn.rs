@@ -1,10 +1,6 @@
 //! `Turn`: a transport hands the packets it has read to their session, one after the other.
 
-use std::{
-    mem,
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
-};
+use std::{mem, sync::Arc, time::Instant};
 
 use super::{Handler, Link, lock};
 use crate::{
@@ -38,6 +34,9 @@ impl<'a, H: Handler> Turn<'a, H> {
         packet: Result<Packet, DecodeError>,
     ) -> bool {
         let mut core = lock(&self.link.core);
+        if !self.is_dispatching {
+            core.unpark(wire);
+        }
         let is_free = self.is_dispatching || !core.dispatching;
         match packet {
             Ok(packet) if is_free => match core.session.receive_message(&mut now, wire, packet) {
@@ -62,7 +61,7 @@ impl<'a, H: Handler> Turn<'a, H> {
         let link = self.link;
         self.is_dispatching = true;
         link.call(|| link.engine.handler.on_message(link, message));
-        link.may_be_paused.load(Ordering::Relaxed) && link.is_reading_paused()
+        link.is_reading_paused()
     }
 
     /// Hands out what has come meanwhile. The answer is that of [`receive`](Self::receive).

@@ -310,7 +310,7 @@ impl<H: Handler> Future for Driver<H> {
     type Output = End;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
-        self.is_paused = self.link.unpark(self.wire);
+        self.is_paused = self.link.is_reading_paused();
         let mut flow = self.read(context);
         if flow.is_continue() {
             flow = self.write(context);

@@ -317,14 +317,10 @@ fn reading_goes_on_when_the_last_pause_is_taken_back() {
 #[test]
 fn a_websocket_that_parks_in_a_pause_is_woken_by_its_end() {
     every_order(3, || {
-        let engine = Engine::new(Config::default(), App::default());
-        let link = open(&engine).unwrap();
+        let (_engine, link) = one_session(Config::default());
         let wire = wire(&link);
         link.pause_reading();
-        let resumer = thread::spawn({
-            let link = link.clone();
-            move || link.resume_reading()
-        });
+        let resumer = beside(&link, |link| link.resume_reading());
         // As the driver: it asks once more when it has parked.
         block_on(poll_fn(|context| {
             if !link.is_reading_paused() {

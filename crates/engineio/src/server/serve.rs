@@ -112,11 +112,7 @@ where
     };
     let mut runtimes = Runtimes::start(config)?;
     // Every connection holds a receiver: `closed` tells when the last of them is gone.
-    let (stopping, is_stopped) = watch::channel(());
-    let stopped = Stopped {
-        is_stopped,
-        told: Arc::default(),
-    };
+    let (stopping, stopped) = stopping();
     let mut stop = pin!(stop);
     let result = loop {
         let next = async {
@@ -146,12 +142,10 @@ where
             }
         }
     };
-    let told = Arc::clone(&stopped.told);
     drop((listener, stopped));
-    stopping.send_replace(());
-    told.notify_waiters();
+    stopping.tell();
     // A connection has the rest of its request to finish, and then it is dropped: it ends with its receiver.
-    stopping.closed().await;
+    stopping.watch.closed().await;
     result
 }
 
@@ -212,6 +206,35 @@ async fn serve_connection<C, T, S, B>(
     };
     if let Err(error) = result {
         tracing::debug!(%error, "connection failed");
+    }
+}
+
+fn stopping() -> (Stopping, Stopped) {
+    let (watch, is_stopped) = watch::channel(());
+    let told = Arc::<Notify>::default();
+    let stopping = Stopping {
+        watch,
+        told: Arc::clone(&told),
+    };
+    (stopping, Stopped { is_stopped, told })
+}
+
+/// Tells connections that serving stops, also if it is dropped in the middle.
+struct Stopping {
+    watch: watch::Sender<()>,
+    told: Arc<Notify>,
+}
+
+impl Stopping {
+    fn tell(&self) {
+        self.watch.send_replace(());
+        self.told.notify_waiters();
+    }
+}
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        self.tell();
     }
 }
 
@@ -295,12 +318,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_begins_busily_still_hears_that_serving_stops() {
-        let (stopping, is_stopped) = watch::channel(());
-        let told = Arc::<Notify>::default();
-        let stopped = Stopped {
-            is_stopped,
-            told: Arc::clone(&told),
-        };
+        let (stopping, stopped) = stopping();
         let (work, mut working) = mpsc::unbounded_channel();
         let (idle, is_idle) = oneshot::channel();
         // More than the runtime lets a task do at once.
@@ -318,8 +336,24 @@ mod tests {
             until_stopped(pin!(connection), &stopped).await
         });
         is_idle.await.unwrap();
-        stopping.send_replace(());
-        told.notify_waiters();
+        stopping.tell();
+        let ended = timeout(Duration::from_secs(1), connection).await;
+        assert_eq!(ended.expect("it goes on").unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_hears_that_serving_was_given_up() {
+        let (stopping, stopped) = stopping();
+        let (idle, is_idle) = oneshot::channel();
+        let connection = tokio::spawn(async move {
+            let connection = async move {
+                idle.send(()).unwrap();
+                std::future::pending::<()>().await;
+            };
+            until_stopped(pin!(connection), &stopped).await
+        });
+        is_idle.await.unwrap();
+        drop(stopping);
         let ended = timeout(Duration::from_secs(1), connection).await;
         assert_eq!(ended.expect("it goes on").unwrap(), None);
     }

@@ -17,7 +17,7 @@ use crate::load::{
 };
 use crate::player::Nobody;
 use crate::process::Process;
-use crate::server::{Cores, Server, database};
+use crate::server::{Cores, Family, Server, database};
 use crate::tally::Faults;
 
 impl Scenario {
@@ -60,6 +60,10 @@ impl Scenario {
                     acknowledged: load.tally().received,
                     rows: stored::rows(&database(folder))?,
                 };
+                // Where another chat keeps its messages need not be known.
+                if stored.rows.is_none() && server.family.is_some_and(Family::is_ours) {
+                    return Err(io::Error::other("its messages are not in its database"));
+                }
                 sample.faults.add(stored.faults(load.sent()));
                 sample.stored = Some(stored);
                 Ok(sample)

@@ -10,17 +10,18 @@ use crate::run::{Ordeal, Plan};
 
 /// What more can be run than the short form of `protocol-tests/run chaos`.
 const LONG_RUNS: &str = "\
-Long runs, with the release builds of this program and of the chat; protocol-tests/guarantees does them all:
+Long runs, with the release builds of this program and of the chat; protocol-tests/guarantees does them:
   chaos run --kills 500 --disasters hold,lock
-  chaos run --kills 100 --disasters hold,lock,full-disk,read-only
+  chaos run --kills 100 --disasters hold,lock,full-disk,read-only --keep-messages 2000
   chaos run --kills 20 --disasters long-lock
-  chaos run --kills 20 --disasters terminate
   chaos run --kills 100 --disasters hold,lock,restore --keep-messages 200
   chaos replays --cuts 10000 --readers 20
   chaos upgrades --times 100
   chaos crashes --times 50
   chaos crashes --times 50 --keep-messages 200
   chaos sick --times 1000
+Orderly stops, which may take the ten seconds of grace each:
+  chaos run --kills 20 --disasters terminate
 Whether the checks see anything:
   chaos control
   chaos sabotage

@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep};
 
 /// How long a start may take until the port is open.
 const START_WITHIN: Duration = Duration::from_secs(20);
+/// On a machine that does much else.
+const END_WITHIN: Duration = Duration::from_secs(60);
 
 /// A server that can be started, hurt and started again, on one port and one database.
 pub struct Server {
@@ -74,12 +76,12 @@ impl Server {
         self.end().await
     }
 
-    /// Waits for the process to end by itself; `None` if it does not.
+    /// Waits for the process to end by itself; `None` if it does not within a minute.
     pub async fn end(&mut self) -> io::Result<Option<ExitStatus>> {
         let Some(child) = &mut self.child else {
             return Ok(None);
         };
-        match tokio::time::timeout(Duration::from_secs(5), child.wait()).await {
+        match tokio::time::timeout(END_WITHIN, child.wait()).await {
             Ok(status) => status.map(Some),
             Err(_) => Ok(None),
         }

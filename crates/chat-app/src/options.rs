@@ -53,7 +53,7 @@ pub struct Options {
 
     /// What an acknowledged message survives. `power`: everything, also the loss of power, on a disk that keeps what it
     /// has flushed. `process`: the end of the chat, however it ends; storing is faster, but when the machine loses its
-    /// power the newest messages may be gone, and all browsers are told to start anew
+    /// power the newest messages may be gone, and all browsers are told to start anew (on Linux)
     #[arg(
         long,
         env = "CHAT_DURABILITY",

@@ -87,7 +87,7 @@ impl Fault {
 impl Settings {
     pub fn of(seed: u64) -> Self {
         let mut rng = Rng::of(seed, "settings");
-        // What came later has chances of its own, so that the other settings of a seed stay what they were.
+        // These have chances of their own, so that the other settings do not depend on them.
         let mut stops = Rng::of(seed, "stops");
         // A ping has to come through behind everything that a session may have waiting.
         let heartbeat = rng.pick(&[(300, 1_000), (1_000, 1_500), (4_000, 3_000)]);

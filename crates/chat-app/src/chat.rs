@@ -13,8 +13,8 @@
 //! With `--recovery` the last three have one more argument, which is the client's own business; messages have not, as they
 //! are caught up with by their offset.
 //!
-//! After `unreadable` the server ends the connection: the next message for this client is stored, and is not what was
-//! written. It was damaged while the server ran, or in a database too large to be read as a whole at the start. Whoever
+//! After `unreadable` the server ends the connection: the next message for this client, or the last it says it has, is
+//! stored, and is not what was written. What the client has may then be the only good copy, and it keeps that. It was damaged while the server ran, or in a database too large to be read as a whole at the start. Whoever
 //! asks again is told again until the database is repaired or restored.
 //!
 //! `error` is `invalid` or `conflict`, which are final, or `busy` or `unavailable`, which are to be tried again.

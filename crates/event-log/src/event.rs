@@ -163,13 +163,15 @@ pub struct Cursor<'a> {
     ///
     /// By this a history that was set back behind the reader is told: one that is restored with everything beside it
     /// looks as it did when it was copied, and goes on under its old name, with other events at the same offsets.
-    /// An event that is not kept any more is not compared.
+    /// An event that is not kept any more is not compared. One that is damaged in the store cannot be: then nothing is
+    /// said of what the reader has, and the sink is told by [`End::Unreadable`](crate::End::Unreadable).
     pub last: Option<Seen<'a>>,
 }
 
 /// What a reader remembers of the last event it has, to tell it from another one at its offset.
 ///
-/// If it is the same event, all before it are the same, too.
+/// If it is the same event, all before it are the same, too. If the store cannot read its own any more, what the reader
+/// has may be the only good copy, and it is not asked to forget that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen<'a> {
     /// Its key.

@@ -133,7 +133,8 @@ impl<F: Frame> Log<F> {
     /// Delivers everything after a cursor to a sink, in order and without end: what is stored, then what is new.
     ///
     /// What the reader [has seen last](Cursor::last) is compared with the store afterwards, and if it is another event there, the
-    /// sink is told by [`End::Resync`](crate::End::Resync) before anything is offered to it.
+    /// sink is told by [`End::Resync`](crate::End::Resync) before anything is offered to it; if it cannot be compared,
+    /// because it is damaged there, by [`End::Unreadable`](crate::End::Unreadable).
     pub fn subscribe<'a>(
         &self,
         stream: &str,

@@ -163,12 +163,7 @@ impl<F: Frame> Shared<F> {
     ) -> Result<Vec<(Offset, F)>, ReadError> {
         let from = last.map_or(after, Last::before);
         let page = self.page(rows.saturating_add(u64::from(last.is_some())));
-        let read = self.reader.page_after(stream, from, page);
-        let events = match read {
-            // Whether it is the same is not known, and it will not be known later.
-            Err(StoreError::Corrupt(_)) if last.is_some() => return Err(ReadError::NotTheLast),
-            read => read?,
-        };
+        let events = self.reader.page_after(stream, from, page)?;
         if let Some(last) = last
             && !events.first().is_some_and(|event| last.is(event))
             // Who has only what is forgotten gets all that is kept, whatever it has.

@@ -46,7 +46,8 @@ pub enum Offered {
 pub enum End {
     /// Events that were still to be delivered are no longer kept.
     Resync(Resync),
-    /// The next event cannot be read from the store as it was written.
+    /// The next event cannot be read from the store as it was written, or the one that the reader
+    /// [has seen last](crate::Cursor::last) cannot, to compare the two.
     Unreadable,
     /// The log was closed, and everything up to its last event that could be delivered at once has been.
     Closed,

@@ -177,7 +177,7 @@ impl Sink<EventPacket> for Feed {
 }
 
 const UNREADABLE: &str = "unreadable";
-const WHY_UNREADABLE: &str = "the next message cannot be read as it was stored";
+const WHY_UNREADABLE: &str = "a message cannot be read as it was stored";
 
 #[cfg(test)]
 mod tests {

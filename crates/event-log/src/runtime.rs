@@ -42,11 +42,12 @@ pub(crate) fn start<S: Store, F: Frame>(
     let (closing, closed) = watch::channel(None);
     let (ended, writer_ended) = oneshot::channel();
     let shared = Arc::clone(writer.shared());
+    let age = Age::new(&writer)?;
     let publisher = publish(Arc::clone(&shared), writer_ended, closing);
     thread::Builder::new()
         .name("event-log writer".to_owned())
         .spawn(move || {
-            let _ = ended.send(write(writer));
+            let _ = ended.send(write(writer, age));
             shared.signal.wake();
         })
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -59,11 +60,10 @@ pub(crate) fn start<S: Store, F: Frame>(
     clippy::disallowed_methods,
     reason = "the shell tells the rule of gathering the time"
 )]
-fn write<S: Store, F: Frame>(mut writer: Writer<S, F>) -> Result<(), StoreError> {
+fn write<S: Store, F: Frame>(mut writer: Writer<S, F>, mut age: Age) -> Result<(), StoreError> {
     let shared = Arc::clone(writer.shared());
     let mut gather = Gather::new(shared.config.batch_rows, shared.config.batch_delay);
     let mut forget_at = (!shared.config.retention.keeps_everything()).then(Instant::now);
-    let mut age = Age::new(&writer);
     loop {
         let settle = writer.is_in_doubt().then_some(SETTLE_EVERY);
         let forget = forget_at.map(|at| at.saturating_duration_since(Instant::now()));
@@ -104,13 +104,14 @@ impl Age {
         clippy::disallowed_methods,
         reason = "the shell tells the calendar the time"
     )]
-    fn new<S: Store, F: Frame>(writer: &Writer<S, F>) -> Self {
-        let calendar = Calendar::new(writer.newest(), unix_milliseconds(), Instant::now());
-        let age = writer.shared().config.retention.age;
-        Self {
-            calendar,
-            is_behind: age.map(|_| false),
-        }
+    fn new<S: Store, F: Frame>(writer: &Writer<S, F>) -> Result<Self, StoreError> {
+        let is_asked = writer.shared().config.retention.age.is_some();
+        // Without it a clock that is wrong would be believed, so what cannot be read is an error.
+        let newest = if is_asked { writer.newest()? } else { None };
+        Ok(Self {
+            calendar: Calendar::new(newest, unix_milliseconds(), Instant::now()),
+            is_behind: is_asked.then_some(false),
+        })
     }
 
     #[expect(

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::memory::MemoryStore;
@@ -260,4 +261,25 @@ async fn a_running_log_forgets_by_itself() {
     }
     assert_eq!(log.bounds(STREAM), bounds(16, 20));
     log.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_forgets_by_age_is_not_opened_without_the_time_of_its_newest_event() {
+    let age = Retention {
+        age: Some(Duration::from_secs(10)),
+        ..Retention::default()
+    };
+    for (retention, is_asked) in [(age, true), (rows(5), false)] {
+        let mut memory = MemoryStore::new(epoch(1));
+        memory.append(&[nth(1)]).unwrap();
+        let flaky = FlakyStore::new(memory);
+        // The streams and their newest pages are read, whatever is kept.
+        *flaky.plan.good_reads.lock().unwrap() = 2;
+        let error = StoreError::Unavailable("planned".to_owned());
+        let plan = Arc::clone(&flaky.plan);
+        plan.read_errors.lock().unwrap().push_back(error.clone());
+        let opened = Log::open(flaky, config(retention), frame);
+        assert_eq!(opened.err(), is_asked.then_some(error));
+        assert_eq!(plan.read_errors.lock().unwrap().is_empty(), is_asked);
+    }
 }

@@ -15,16 +15,16 @@ const PIECE: PageLimit = PageLimit {
 };
 
 impl<S: Store, F: Frame> Writer<S, F> {
-    /// When the newest events were said, the latest of all streams; nothing if there are none, or they cannot be read.
-    pub fn newest(&self) -> Option<i64> {
+    /// When the newest events were said, the latest of all streams; nothing if there are none.
+    pub fn newest(&self) -> Result<Option<i64>, StoreError> {
         let one = PageLimit { rows: 1, bytes: 0 };
-        let streams = self.shared.streams().into_iter();
-        let newest = streams.filter_map(|stream| {
+        let mut newest = None;
+        for stream in self.shared.streams() {
             let behind = stream.bounds().last.next();
-            let page = self.shared.reader.page_before(&stream.name, behind, one);
-            page.ok()?.last().map(|event| event.at)
-        });
-        newest.max()
+            let page = self.shared.reader.page_before(&stream.name, behind, one)?;
+            newest = newest.max(page.last().map(|event| event.at));
+        }
+        Ok(newest)
     }
 
     /// Forgets a piece of each stream that is over its limits; says whether there may be more.

@@ -124,6 +124,8 @@ pub struct Plan {
     pub faults: Mutex<VecDeque<Fault>>,
     /// One for each of the next attempts to forget.
     pub trim_errors: Mutex<VecDeque<StoreError>>,
+    /// So many reads go well before the errors below.
+    pub good_reads: Mutex<usize>,
     /// One for each of the next reads.
     pub read_errors: Mutex<VecDeque<StoreError>>,
     /// The batches that went through, whatever was reported.
@@ -188,6 +190,12 @@ struct FlakyReader {
 
 impl FlakyReader {
     fn fail(&self) -> Result<(), StoreError> {
+        let mut good = self.plan.good_reads.lock().unwrap();
+        if *good > 0 {
+            *good -= 1;
+            return Ok(());
+        }
+        drop(good);
         let error = self.plan.read_errors.lock().unwrap().pop_front();
         error.map_or(Ok(()), Err)
     }

@@ -155,6 +155,9 @@ impl<F: Frame> Log<F> {
         let ticket = Arc::clone(&member.ticket);
         // Before the first event there is nothing that could be another.
         if let Some(last) = from.last.filter(|_| from.offset > Offset::ZERO) {
+            if !stream.signal.is_open() {
+                return Err(SubscribeError::Closed);
+            }
             let last = Last::new(from.offset, last);
             let catch_up = CatchUp::new(Arc::clone(&stream), member).behind(last);
             stream.signal.starting(catch_up);

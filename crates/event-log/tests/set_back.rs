@@ -160,3 +160,14 @@ async fn what_was_seen_is_compared_when_the_store_can_be_read() {
     assert_eq!(socket.has_ended().await, End::Unreadable);
     assert_eq!(socket.offsets(), []);
 }
+
+#[tokio::test]
+async fn who_comes_to_a_closed_log_is_refused_whatever_was_seen() {
+    let (log, _) = flaky();
+    fill(&log, 1..=3).await;
+    log.close().await.unwrap();
+    let socket = Socket::new(9);
+    let refused = behind(&log, 2, &nth(2), socket.clone()).err();
+    assert_eq!(refused, Some(SubscribeError::Closed));
+    assert_eq!(socket.end(), None);
+}

@@ -16,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use self::forget::Ahead;
 use crate::shared::{Answer, Job, Shared};
 use crate::stats::count;
 use crate::stream::{OutOfOrder, Stream};
@@ -32,6 +33,8 @@ pub(crate) struct Writer<S, F> {
     bytes: HashMap<Arc<str>, u64>,
     /// The streams of which the store may still hold what is forgotten: that failed, and is tried again.
     untrimmed: HashSet<Arc<str>>,
+    /// The streams that begin with many events of the future, if events are forgotten by their age.
+    ahead: HashMap<Arc<str>, Ahead>,
     /// Whether the last step failed, so that only changes are logged.
     failing: bool,
 }
@@ -59,6 +62,7 @@ impl<S: Store, F: Frame> Writer<S, F> {
             in_doubt: false,
             bytes: HashMap::new(),
             untrimmed: HashSet::new(),
+            ahead: HashMap::new(),
             failing: false,
         }
     }

@@ -173,6 +173,69 @@ fn events_are_kept_until_they_are_too_old() {
     assert_eq!(store(&log, &mut driver, nth(21)), fresh(21));
 }
 
+/// A log that keeps events for ten seconds, with so many of the future and then these.
+fn behind_the_future(future: u64, times: &[i64]) -> (Log<Frame>, Driver<MemoryStore, Frame>) {
+    let retention = Retention {
+        age: Some(Duration::from_secs(10)),
+        ..Retention::default()
+    };
+    let mut memory = MemoryStore::new(epoch(1));
+    let times = (0..future).map(|_| FUTURE).chain(times.iter().copied());
+    let appends = (1..)
+        .zip(times)
+        .map(|(number, at)| Append { at, ..nth(number) });
+    memory.append(&appends.collect::<Vec<_>>()).unwrap();
+    driven(memory, retention)
+}
+
+const FUTURE: i64 = 1_000_000;
+
+#[test]
+fn what_is_too_old_goes_from_behind_any_number_of_the_future() {
+    for future in [255, 256, 257, 512, 1_000] {
+        let times = [1_000, FUTURE, 2_000, 19_000, 1_000];
+        let (log, mut driver) = behind_the_future(future, &times);
+        let last = future + 5;
+        let mut before = 1;
+        while driver.forget(20_000) {
+            let first = log.bounds(STREAM).first.0;
+            assert!(first - before <= 256, "more than a piece");
+            before = first;
+        }
+        assert_eq!(log.bounds(STREAM), bounds(future + 4, last));
+        assert_eq!(log.stats().forgotten, future + 3);
+        while driver.forget(29_001) {}
+        assert_eq!(log.bounds(STREAM), bounds(last + 1, last));
+    }
+}
+
+#[test]
+fn what_was_of_the_future_keeps_what_is_behind_it_when_its_time_has_come() {
+    // Four whole pieces.
+    let (log, mut driver) = behind_the_future(1_024, &[15_000]);
+    while driver.forget(20_000) {}
+    assert_eq!(log.bounds(STREAM), bounds(1, 1_025));
+    while driver.forget(FUTURE) {}
+    assert_eq!(log.bounds(STREAM), bounds(1, 1_025));
+    while driver.forget(FUTURE + 10_001) {}
+    assert_eq!(log.bounds(STREAM), bounds(1_026, 1_025));
+}
+
+#[test]
+fn what_becomes_too_old_behind_the_future_goes_then() {
+    let (log, mut driver) = behind_the_future(1_000, &[15_000]);
+    while driver.forget(20_000) {}
+    let append = Append {
+        at: 21_000,
+        ..nth(1_002)
+    };
+    assert_eq!(store(&log, &mut driver, append), fresh(1_002));
+    while driver.forget(25_000) {}
+    assert_eq!(log.bounds(STREAM), bounds(1, 1_002));
+    while driver.forget(25_001) {}
+    assert_eq!(log.bounds(STREAM), bounds(1_002, 1_002));
+}
+
 #[test]
 fn a_long_history_is_forgotten_in_pieces() {
     let (log, mut driver) = filled(rows(10), 600);

@@ -14,6 +14,16 @@ const PIECE: PageLimit = PageLimit {
     bytes: 1 << 20,
 };
 
+/// What was found out of a stream whose oldest events, a piece of them or more, are all of the future.
+pub(super) struct Ahead {
+    /// The last of them, or the one behind them that is too old.
+    last: Offset,
+    /// The earliest of their times: from then on they are not of the future any more.
+    until: i64,
+    /// All up to the last go, which is too old.
+    go: bool,
+}
+
 impl<S: Store, F: Frame> Writer<S, F> {
     /// When the newest events were said, the latest of all streams; nothing if there are none.
     pub fn newest(&self) -> Result<Option<i64>, StoreError> {
@@ -57,9 +67,13 @@ impl<S: Store, F: Frame> Writer<S, F> {
         }
         let before = Offset(bounds.first.0.saturating_sub(1));
         let oldest = self.shared.reader.page_after(&stream.name, before, PIECE)?;
-        let expired = retention.expired(held, &oldest, now);
+        let mut expired = retention.expired(held, &oldest, now);
+        let mut is_more = expired == oldest.len();
+        if expired == 0 && retention.age.is_some() {
+            (expired, is_more) = self.expired_ahead(stream, held, &oldest, now)?;
+        }
         let Some(newest) = expired.checked_sub(1).map(|last| oldest[last].offset) else {
-            return Ok(false);
+            return Ok(is_more);
         };
         // As for the readers, they are gone even if the store cannot let go of them yet.
         count(&self.shared.counters.forgotten, expired);
@@ -67,7 +81,56 @@ impl<S: Store, F: Frame> Writer<S, F> {
             *bytes = bytes.saturating_sub(weight(&oldest[..expired]));
         }
         self.trim(stream, newest.next())?;
-        Ok(expired == oldest.len())
+        Ok(is_more)
+    }
+
+    /// How many of the oldest events go because of one that is too old behind them, when they are all of the future;
+    /// and whether there may be more to do. Reads one piece more, so that the next call goes on where this one ended.
+    fn expired_ahead(
+        &mut self,
+        stream: &Arc<Stream<F>>,
+        held: Held,
+        oldest: &[Event],
+        now: i64,
+    ) -> Result<(usize, bool), StoreError> {
+        let first = stream.bounds().first;
+        let is_known = |ahead: &Ahead| first <= ahead.last && (ahead.go || now < ahead.until);
+        if !self.ahead.get(&stream.name).is_some_and(is_known) {
+            self.ahead.remove(&stream.name);
+        }
+        let known = self.ahead.get(&stream.name);
+        let until = known.map_or(i64::MAX, |ahead| ahead.until);
+        if !known.is_some_and(|ahead| ahead.go) {
+            let read;
+            let page = match known {
+                Some(ahead) => {
+                    let reader = &self.shared.reader;
+                    read = reader.page_after(&stream.name, ahead.last, PIECE)?;
+                    &read
+                }
+                None => oldest,
+            };
+            let Some(earliest) = page.iter().map(|event| event.at).min() else {
+                return Ok((0, false));
+            };
+            let expired = self.shared.config.retention.expired(held, page, now);
+            let go = expired > 0;
+            if !go && earliest <= now {
+                return Ok((0, false));
+            }
+            let passed = if go { expired } else { page.len() };
+            let last = page[passed - 1].offset;
+            let until = until.min(earliest);
+            let ahead = Ahead { last, until, go };
+            self.ahead.insert(Arc::clone(&stream.name), ahead);
+            if !go {
+                return Ok((0, last < stream.bounds().last));
+            }
+        }
+        let last = self.ahead.get(&stream.name).map(|ahead| ahead.last);
+        let expired = oldest.iter().filter(|event| Some(event.offset) <= last);
+        let expired = expired.count();
+        Ok((expired, expired == oldest.len()))
     }
 
     /// Forgets what the application wants forgotten: all before an offset.
